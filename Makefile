@@ -1,0 +1,55 @@
+# Two commands matter: `make demo` runs the line on this machine, `make test` proves it.
+# Both set up what they need: a virtual environment here, Debian packages where allowed.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+FIL := $(VENV)/bin/fil
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: demo demo-closed call test check bench engine setup lint clean lock
+
+demo: setup ## set up and run the whole line (Ctrl-C stops everything)
+	@$(FIL) demo
+
+demo-closed: setup ## the same line outside its hours
+	@$(FIL) demo --closed
+
+call: setup ## a scripted caller rings the running demo and tells what they heard
+	@$(FIL) call
+
+engine: setup ## (re)build the engine's image
+	@asterisk-docker/engine image
+
+test: setup ## every test, on the real dockerised Asterisk
+	@tests/prepare
+	@$(PY) -m pytest --durations=10
+
+check: setup lint ## all that needs no engine, under a minute
+	@$(PY) -m pytest -q tests/unit
+
+lint:
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check -q .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+bench: setup ## how fast the line answers, beside native Asterisk
+	@$(PY) -m bench.first_sound
+
+setup: $(VENV)/ready
+
+$(VENV)/ready: requirements.txt pyproject.toml
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Bout du fil needs Python 3.11 or later (python3 --version)."; exit 69; }
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq python3-venv; } || { echo "Install the package python3-venv, then run this again."; exit 69; }
+	@echo "fil: préparation de Python (une minute la première fois)"
+	@python3 -m venv $(VENV)
+	@$(VENV)/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(VENV)/bin/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lock: ## pin the dependencies again (needs uv)
+	@uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --extra dev --universal --python-version 3.11 pyproject.toml -o requirements.txt
+
+clean:
+	@rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,183 @@
+"""The command ``fil``: every way to start, set up and try the line."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from cti import parent, setup
+from cti.asterisk.engine import EngineFailed, run_script
+from cti.config import Settings, SettingsError, load
+from cti.controller import Refused
+from cti.controller import run as run_controller
+from cti.logs import log_to_stderr
+from cti.records.database import DatabaseAway, DatabaseRefused
+from cti.records.privacy import KeysRefused
+from cti.rehearsal.story import tell_a_call
+from ivr.flow import load_flow
+from ivr.reading import FlowError
+from sounds.catalogue import Catalogue, SoundsError
+
+DEMO_CALL_SECONDS = 120.0
+
+READY = """
+Ready.
+  the desk      http://{web}/      (rosa, remy: regulators; lea, louis: listeners; password demo-<name>)
+  the number    sip:{number}@{sip}  (any SIP client on this machine, no registration)
+  their phones  register <name>@{sip}, password demo-<name>
+  try it        fil call            (in another terminal: make call)
+Ctrl-C stops everything.
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = load()
+        return int(options.run(settings, options) or 0)
+    except (
+        Refused,
+        SettingsError,
+        SoundsError,
+        FlowError,
+        KeysRefused,
+        DatabaseAway,
+        DatabaseRefused,
+        EngineFailed,
+        parent.AlreadyServed,
+    ) as error:
+        print(f"fil: {error}", file=sys.stderr)
+        return parent.EXIT_REFUSED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="fil", description="Bout du fil, the open helpline.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    command("init", _init, "make the data directory: flows, sounds, secrets, database")
+    command("migrate", _migrate, "bring the database to this version")
+    command("serve", _serve, "serve the line (the engine must be up, or comes up later)")
+    controller = command("controller", _controller, "used by serve: one life of the controller")
+    controller.add_argument("--signs-of-life", type=int, default=None)
+    demo = command("demo", _demo, "set up and run the whole line on this machine")
+    demo.add_argument("--closed", action="store_true", help="the line outside its hours")
+    engine = command("engine", _engine, "the telephone engine: up, down, logs")
+    engine.add_argument("what", choices=["up", "down", "logs", "restart"])
+    call = command("call", _call, "call the line with a scripted caller, and tell what they heard")
+    call.add_argument("--seconds", type=float, default=40.0, help="how long the caller stays")
+    check = command("check-flow", _check_flow, "check a flow file")
+    check.add_argument("file", type=Path)
+    return parser
+
+
+def _say(what: str) -> None:
+    print(f"fil: {what}", file=sys.stderr, flush=True)
+
+
+def _init(settings: Settings, _: argparse.Namespace) -> None:
+    setup.init(settings, _say)
+    asyncio.run(setup.prepare_database(settings))
+
+
+def _migrate(settings: Settings, _: argparse.Namespace) -> None:
+    asyncio.run(setup.prepare_database(settings))
+
+
+def _serve(settings: Settings, _: argparse.Namespace) -> int:
+    log_to_stderr()
+    lock = parent.hold(settings.data)
+    try:
+        return parent.Parent(parent.controller_command(), lambda: _say("ready")).run()
+    finally:
+        os.close(lock)
+
+
+def _controller(settings: Settings, options: argparse.Namespace) -> int:
+    log_to_stderr()
+
+    async def demo_call() -> None:
+        await _ring(settings, DEMO_CALL_SECONDS, lambda line: None)
+
+    async def live() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        await run_controller(
+            settings, options.signs_of_life, demo_call if settings.demo else None
+        )
+
+    # Ctrl-C reaches us too, from the terminal; the parent decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        asyncio.run(live())
+    except asyncio.CancelledError:
+        pass
+    return 0
+
+
+def _demo(settings: Settings, options: argparse.Namespace) -> int:
+    os.environ.update(
+        FIL_DATA=str(settings.data),
+        FIL_DEMO="true",
+        FIL_FLOW="demo-ferme.yaml" if options.closed else "demo.yaml",
+    )
+    settings = load()
+    log_to_stderr()
+    lock = parent.hold(settings.data)
+    setup.refuse_taken_ports(settings)
+    setup.init(settings, _say)
+    asyncio.run(setup.prepare_database(settings))
+    asyncio.run(setup.add_demo_people(settings))
+    _say("le moteur téléphonique (trois minutes la toute première fois)")
+    try:
+        run_script(settings, "up")
+        ready = READY.format(
+            web=f"{settings.web_address}:{settings.web_port}",
+            number=settings.number,
+            sip=f"{settings.bind_address}:{settings.sip_port}",
+        )
+        return parent.Parent(
+            parent.controller_command(), lambda: print(ready, flush=True)
+        ).run()
+    finally:
+        _say("arrêt du moteur")
+        run_script(settings, "down")
+        os.close(lock)
+
+
+def _engine(settings: Settings, options: argparse.Namespace) -> None:
+    if options.what == "up":
+        setup.init(settings, _say)
+    print(run_script(settings, options.what), end="")
+
+
+def _call(settings: Settings, options: argparse.Namespace) -> int:
+    return asyncio.run(_ring(settings, options.seconds, print))
+
+
+async def _ring(settings: Settings, seconds: float, say: Callable[[str], None]) -> int:
+    server = (settings.bind_address, settings.sip_port)
+    return await tell_a_call(settings.number, server, settings.data / "sounds", seconds, say)
+
+
+def _check_flow(settings: Settings, options: argparse.Namespace) -> None:
+    sounds = settings.data / "sounds"
+    prompts = Catalogue.load(sounds).ids() if (sounds / "manifest.json").exists() else None
+    load_flow(options.file, prompts)
+    print(f"{options.file}: nothing to mend.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

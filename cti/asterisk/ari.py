@@ -1,0 +1,545 @@
+"""The one door to the telephone engine: its events come in here, our commands go out here.
+
+A thin client of our own on aiohttp, with ari-py's names for the operations
+(``ari.channels.originate``): ari-py cannot be imported on Python 3, and the living
+clients lose the socket or the order of events (ARCHITECTURE.md).
+
+Events come on a websocket. One reader hands them to mailboxes and never waits for
+anybody. Commands go over HTTP, never over that socket: there, one command that
+blocks would hold all the others, hang-ups included, and it would save 0.2 ms of 0.4
+(claim to first sound: 4.5 ms over HTTP). Their parameters travel in the body, so that
+no number is ever part of an URL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import re
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+from urllib.parse import unquote
+from weakref import WeakValueDictionary
+
+import aiohttp
+
+from cti.asterisk import ari_models as models
+from cti.asterisk.ari_base import EPOCH, Json, Request, path, record, text
+from cti.asterisk.ari_models import CallBroadcast, Event
+
+log = logging.getLogger(__name__)
+
+OLDEST_VERSION = (22, 10, 1)  # older ones have known security holes, two of them in ARI
+MAILBOX_EVENTS_MAX = 256  # one call makes about ten events
+HELD_EVENTS_MAX = 20_000  # kept while the calls are taken back
+HEARTBEAT_SECONDS = 10.0  # a dead peer is noticed by its missing pong
+SILENCE_SECONDS_MAX = 10.0  # then the engine is asked whether it still hears us
+ANSWER_SECONDS_MAX = 5.0  # a socket that does not answer by then is dead
+STEADY_SECONDS = 5.0  # a connection that lasted this long was a good one
+IDLE_SECONDS_MAX = 50.0  # below the engine's session_keep_alive, so that it never closes first
+ALIVE = {"type": "RESTRequest", "request_id": "alive", "method": "GET", "uri": "asterisk/ping"}
+POOL_MAX = 10  # the engine accepts ten connections at once; an eleventh waits a whole second
+POOL_KEPT_FREE = 4  # connections that commands which may block never take
+
+# Measured on 22.10.1: these wait until a playback on the channel ends; no other does.
+MAY_BLOCK = frozenset(
+    {
+        "bridges.addChannel",
+        "bridges.removeChannel",
+        "channels.answer",
+        "channels.setChannelVar",
+        "channels.setChannelVars",
+    }
+)
+# What frees a blocked channel cannot stand in line behind what it frees.
+NEVER_QUEUED = frozenset({"channels.hangup", "playbacks.stop"})
+# Creations under an id of ours: done twice, they are done.
+CREATIONS = {
+    "channels.originate": "/channels/{id}",
+    "channels.originateWithId": "/channels/{id}",
+    "channels.create": "/channels/{id}",
+    "bridges.create": "/bridges/{id}",
+    "bridges.createWithId": "/bridges/{id}",
+}
+
+
+class AriError(Exception):
+    """The engine did not do what it was asked. Holds no number and no name."""
+
+    def __init__(self, operation: str, status: int = 0, message: str = "") -> None:
+        self.operation = operation
+        self.status = status
+        # Some of the engine's sentences repeat what they were given.
+        self.message = re.sub(r"\d{3,}", "#", message)[:120]
+        super().__init__(f"{operation}: {self.message or type(self).__name__} ({status})")
+
+
+class Gone(AriError):
+    """What the command names does not exist (any more): a bridge, a playback, a recording."""
+
+
+class LegGone(Gone):
+    """The channel has ended: news, not an error."""
+
+
+class AriConflict(AriError):
+    """The engine is in no state to do this: claimed by another, or not in our hands."""
+
+
+class PhoneUnreachable(AriError):
+    """The phone to ring is offline or unknown."""
+
+
+class AriTimeout(AriError):
+    """No answer within the command's limit; the engine may still do it later."""
+
+
+class EngineAway(AriError):
+    """The engine is absent or still starting. Says nothing about any call."""
+
+
+class EngineRefused(Exception):
+    """This engine cannot serve the line; the sentence says what to do."""
+
+
+class AppTaken(Exception):
+    """Another controller has taken our place. Connecting again would start a fight."""
+
+
+class MailboxClosed(Exception):
+    """The mailbox was closed by its owner."""
+
+
+class MailboxOverflow(Exception):
+    """Nobody read this mailbox: its call has missed events and must go to the fallback."""
+
+
+class _WireLost(Exception):
+    """The websocket has ended, or is deaf."""
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """Which engine we are connected to. Another ``started_at``: it restarted, every call ended."""
+
+    version: str
+    started_at: datetime
+    entity_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RawEvent(Event):
+    """An event of a type that this version does not know."""
+
+    data: Json = field(default_factory=dict)
+
+
+def read_event(data: Json) -> Event:
+    """The typed event; a RawEvent when its type is unknown. Never raises."""
+    kind = models.EVENTS.get(text(data.get("type")))
+    if kind is not None:
+        return kind.read(data)
+    plain = Event.read(data)
+    return RawEvent(
+        type=plain.type, application=plain.application, timestamp=plain.timestamp, data=data
+    )
+
+
+def ids_in(data: Json) -> set[str]:
+    """The ids of the channels, bridges, playbacks and recordings that an event speaks of."""
+    found: list[object] = [record(data.get("recording")).get("name")]
+    for value in data.values():
+        thing = record(value)
+        found += [thing.get("id"), text(thing.get("target_uri")).partition(":")[2]]
+    return {i for i in found if isinstance(i, str) and i}
+
+
+class Mailbox:
+    """The events about some ids, in the order they came. Open it before creating what it hears."""
+
+    def __init__(self, ids: tuple[str, ...], forget: Callable[[Mailbox], None]) -> None:
+        self.ids = ids
+        self.overflowed = False
+        self._closed = False
+        self._events: deque[Event] = deque()
+        self._news = asyncio.Event()
+        self._forget = forget
+
+    async def get(self) -> Event:
+        """The next event, when there is one. Raises MailboxOverflow or MailboxClosed."""
+        while True:
+            if self.overflowed:
+                raise MailboxOverflow
+            if self._events:
+                return self._events.popleft()
+            if self._closed:
+                raise MailboxClosed
+            self._news.clear()
+            await self._news.wait()
+
+    def put_nowait(self, event: Event) -> None:
+        """Add an event. A full mailbox closes: its owner is told at the next ``get``."""
+        if self._closed:
+            return
+        if len(self._events) >= MAILBOX_EVENTS_MAX:
+            self.overflowed = True
+            log.error("mailbox.overflowed", extra={"ids": self.ids})
+            self.close()
+        else:
+            self._events.append(event)
+            self._news.set()
+
+    def close(self) -> None:
+        """Receive nothing more. What is already inside can still be read."""
+        self._closed = True
+        self._forget(self)
+        self._news.set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        """Every event until the mailbox is closed. Raises MailboxOverflow."""
+        while True:
+            try:
+                event = await self.get()
+            except MailboxClosed:
+                return
+            yield event
+
+
+class Ari:
+    """The engine's events and commands, as one application sees them.
+
+    ``url`` is the engine's HTTP server (``http://127.0.0.1:8088``). ``on_orphan`` is
+    called, in the reader, with every event no mailbox is open for, and with every
+    CallBroadcast; it must not block.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        username: str,
+        password: str,
+        *,
+        app: str = "fil",
+        pool: int = POOL_MAX,
+        on_orphan: Callable[[Event], None] | None = None,
+    ) -> None:
+        self.app = app
+        self.connected = False
+        self.disconnected = asyncio.Event()
+        self.disconnected.set()
+        self.last_event_at = time.monotonic()
+        self.on_orphan = on_orphan
+        self._base = url.rstrip("/") + "/ari"
+        self._headers = {"Authorization": aiohttp.encode_basic_auth(username, password)}
+        self._pool = pool
+        self._http: aiohttp.ClientSession | None = None
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._may_block = asyncio.Semaphore(max(1, pool - POOL_KEPT_FREE))
+        self._mailboxes: dict[str, list[Mailbox]] = {}
+        self._held: deque[tuple[set[str], Event]] | None = None
+        self.applications = models.Applications(self._command)
+        self.asterisk = models.Asterisk(self._command)
+        self.bridges = models.Bridges(self._command)
+        self.channels = models.Channels(self._command)
+        self.deviceStates = models.DeviceStates(self._command)
+        self.endpoints = models.Endpoints(self._command)
+        self.events = models.Events(self._command)
+        self.mailboxes = models.Mailboxes(self._command)
+        self.playbacks = models.Playbacks(self._command)
+        self.recordings = models.Recordings(self._command)
+        self.sounds = models.Sounds(self._command)
+
+    def __repr__(self) -> str:
+        return f"<Ari {self.app} {'connected' if self.connected else 'disconnected'}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close our connections; calls in the engine go on."""
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    # --- events in
+
+    def open_mailbox(self, *ids: str) -> Mailbox:
+        """Receive the events about these channels, bridges, playbacks or recordings from now on."""
+        mailbox = Mailbox(ids, self._forget)
+        for one in ids:
+            self._mailboxes.setdefault(one, []).append(mailbox)
+        return mailbox
+
+    def _forget(self, mailbox: Mailbox) -> None:
+        for one in mailbox.ids:
+            others = [m for m in self._mailboxes.get(one, []) if m is not mailbox]
+            if others:
+                self._mailboxes[one] = others
+            else:
+                self._mailboxes.pop(one, None)
+
+    def tell(self, id_: str, event: Event) -> None:
+        """Put in the mailboxes of ``id_`` what was learnt by asking, its event having been lost."""
+        self._deliver({id_}, event)
+
+    def _deliver(self, ids: set[str], event: Event) -> None:
+        mailboxes = dict.fromkeys(m for i in ids for m in self._mailboxes.get(i, []))
+        for mailbox in mailboxes:
+            mailbox.put_nowait(event)
+        if self.on_orphan is not None and (not mailboxes or isinstance(event, CallBroadcast)):
+            try:
+                self.on_orphan(event)
+            except Exception as error:  # noqa: BLE001 - one bug there must not stop the reader
+                # No traceback: its text could hold what the caller's phone sent.
+                log.error(
+                    "orphan.failed", extra={"event": event.type, "error": type(error).__name__}
+                )
+
+    async def run(self, on_connected: Callable[[EngineInfo], Awaitable[None]]) -> None:
+        """Stay connected, for as long as we live. Returns never.
+
+        At every connection ``on_connected`` is awaited (it takes the calls back) while
+        events are kept; then these are delivered in order, then the live ones. It must
+        not wait for an event, and is cancelled when the connection is lost meanwhile.
+        Raises EngineRefused, AppTaken, or what ``on_connected`` raised of its own.
+        """
+        attempt, absent = 0, False
+        while True:
+            began = time.monotonic()
+            try:
+                await self._stay(on_connected)
+            except (_WireLost, AriError, aiohttp.ClientError, OSError) as error:
+                if self.connected:
+                    log.warning("engine.lost", extra={"error": type(error).__name__})
+                elif not absent:
+                    log.warning("engine.absent", extra={"error": type(error).__name__})
+                absent = not self.connected
+            finally:
+                self.connected = False
+                self.disconnected.set()
+            attempt = 0 if time.monotonic() - began > STEADY_SECONDS else attempt + 1
+            await asyncio.sleep(backoff_seconds(attempt))
+
+    async def _stay(self, on_connected: Callable[[EngineInfo], Awaitable[None]]) -> None:
+        """Connect once and read until the connection is lost."""
+        info = await self._engine()
+        async with (
+            aiohttp.ClientSession(headers=self._headers) as session,
+            await self._open_socket(session) as socket,
+        ):
+            self._held = deque()
+            self.connected = True
+            self.disconnected.clear()
+            log.info("engine.connected", extra={"version": info.version})
+            try:
+                async with asyncio.TaskGroup() as wire:
+                    wire.create_task(self._read(socket))
+                    await on_connected(info)
+                    self._release()
+            except BaseExceptionGroup as group:
+                raise group.exceptions[0] from None
+
+    async def _open_socket(
+        self, session: aiohttp.ClientSession
+    ) -> aiohttp.ClientWebSocketResponse[bool]:
+        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            return await session.ws_connect(
+                f"{self._base}/events",
+                params={"app": self.app, "subscribeAll": "false"},
+                heartbeat=HEARTBEAT_SECONDS,
+                timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
+            )
+
+    async def _engine(self) -> EngineInfo:
+        """Ask the engine what it is. Raises EngineRefused when it cannot serve the line."""
+        try:
+            info = await self.asterisk.getInfo()
+        except AriError as error:
+            if error.status not in (401, 403):
+                raise
+            raise EngineRefused(
+                "The telephone engine refused our name or password. Restart the engine, so that"
+                " it reads the secrets of this installation, then start again."
+            ) from None
+        system = info.system or models.SystemInfo()
+        found = re.match(r"(\d+)\.(\d+)\.(\d+)", system.version)
+        version = found[0] if found else "of unknown version"
+        numbers = tuple(map(int, found.groups())) if found else (0,)
+        if numbers[0] != OLDEST_VERSION[0] or numbers < OLDEST_VERSION:
+            raise EngineRefused(
+                f"The telephone engine is Asterisk {version}; the line needs Asterisk 22, at least"
+                " 22.10.1 (older ones have known security holes). Rebuild the engine, then start"
+                " again."
+            )
+        started_at = info.status.startup_time if info.status else EPOCH
+        return EngineInfo(version, started_at, system.entity_id)
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse[bool]) -> None:
+        """Hand every message over, never waiting for those who get them."""
+        while True:
+            heard = await self._hear(socket)
+            self.last_event_at = time.monotonic()
+            try:
+                data = record(json.loads(heard))
+            except ValueError:
+                log.warning("event.unreadable")
+                continue
+            if data.get("type") == "RESTResponse":
+                continue
+            if data.get("type") == "ApplicationReplaced" and data.get("application") == self.app:
+                raise AppTaken("Another controller took over the line; this one must stop.")
+            self._take(ids_in(data), read_event(data))
+
+    async def _hear(self, socket: aiohttp.ClientWebSocketResponse[bool]) -> str:
+        """The next message. A quiet engine is asked for a sign of life, a deaf one is left."""
+        try:
+            # Not receive(timeout=…): the pongs of the heartbeat would restart it for ever.
+            async with asyncio.timeout(SILENCE_SECONDS_MAX):
+                message = await socket.receive()
+        except TimeoutError:
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                    await socket.send_json(ALIVE)
+                    message = await socket.receive()
+            except TimeoutError:
+                raise _WireLost from None
+        if message.type is not aiohttp.WSMsgType.TEXT:
+            raise _WireLost
+        heard: str = message.data
+        return heard
+
+    def _take(self, ids: set[str], event: Event) -> None:
+        if self._held is None:
+            self._deliver(ids, event)
+        elif len(self._held) < HELD_EVENTS_MAX:
+            self._held.append((ids, event))
+        else:
+            raise _WireLost
+
+    def _release(self) -> None:
+        """Deliver what was held, then let events through."""
+        held, self._held = self._held, None
+        for ids, event in held or ():
+            self._deliver(ids, event)
+
+    # --- commands out
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            self._http = aiohttp.ClientSession(
+                headers=self._headers,
+                connector=aiohttp.TCPConnector(
+                    limit=self._pool, keepalive_timeout=IDLE_SECONDS_MAX
+                ),
+                timeout=aiohttp.ClientTimeout(total=None),
+            )
+        return self._http
+
+    async def _command(self, request: Request, seconds_max: float) -> Any:
+        """Put one command to the engine and return its JSON, within ``seconds_max`` in all."""
+        try:
+            async with asyncio.timeout(seconds_max), self._turn(request):
+                status, answer = await self._put(request)
+                if status < 400:
+                    return answer
+                error = failure(request.operation, status, answer)
+                taken = status == 409 or "duplicate" in error.message
+                if taken and request.operation in CREATIONS:
+                    return await self._existing(request, error)
+                raise error
+        except AriError:
+            raise
+        except TimeoutError:
+            raise AriTimeout(request.operation) from None
+        except (aiohttp.ClientError, OSError):
+            # Not chained: aiohttp's own text would tell more than a log may know.
+            raise EngineAway(request.operation) from None
+
+    @asynccontextmanager
+    async def _turn(self, request: Request) -> AsyncIterator[None]:
+        """One command in flight per channel, first come first served."""
+        async with AsyncExitStack() as held:
+            if request.method != "GET" and request.operation not in NEVER_QUEUED:
+                for channel in sorted(set(request.channels)):
+                    lock = self._turns.setdefault(channel, asyncio.Lock())
+                    await held.enter_async_context(lock)
+            if request.operation in MAY_BLOCK:
+                await held.enter_async_context(self._may_block)
+            yield
+
+    async def _put(self, request: Request) -> tuple[int, Any]:
+        """One exchange with the engine: (HTTP status, its JSON or bytes)."""
+        values = {name: value for name, value in request.values.items() if value is not None}
+        in_url = request.method in ("GET", "DELETE")  # the engine reads no body there
+        async with self._session().request(
+            request.method,
+            self._base + request.path,
+            params={name: in_query(value) for name, value in values.items()} if in_url else None,
+            json=values if values and not in_url else None,
+        ) as response:
+            body = await response.read()
+        if response.content_type != "application/json":
+            return response.status, body
+        try:
+            return response.status, json.loads(body)
+        except ValueError:
+            return response.status, None
+
+    async def _existing(self, request: Request, error: AriError) -> Any:
+        """What we were creating, when it is already there; else raises what the refusal meant."""
+        own_id = next(iter(request.channels), None) or request.values.get("bridgeId")
+        own_id = own_id or unquote(request.path.rpartition("/")[2])
+        where = path(CREATIONS[request.operation], id=own_id)
+        status, answer = await self._put(Request(request.operation, "GET", where, {}, ()))
+        if status < 400:
+            return answer
+        if isinstance(error, AriConflict) and request.channels:
+            # The engine repeats an earlier 409 of the same connection for a phone that is offline.
+            raise PhoneUnreachable(request.operation, error.status, error.message)
+        raise error
+
+
+def in_query(value: Any) -> str:
+    """A parameter as the engine reads it in an URL."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, str) else ",".join(value)
+
+
+def failure(operation: str, status: int, answer: Any) -> AriError:
+    """What a refusal means."""
+    said = record(answer)
+    message = text(said.get("message") or said.get("error"))
+    kind: type[AriError] = AriError
+    if status == 503 or (status == 404 and message in ("", "Resource not found")):
+        kind = EngineAway  # its web server speaks before its telephone does
+    elif status in (400, 404) and message.startswith("Channel not found"):
+        kind = LegGone
+    elif status == 404:
+        kind = Gone
+    elif status == 409:
+        kind = AriConflict
+    elif status == 500 and message == "Allocation failed":
+        kind = PhoneUnreachable
+    return kind(operation, status, message)
+
+
+def backoff_seconds(attempt: int) -> float:
+    """How long to wait before connecting again: 0.1 s, doubling up to 5 s, at random below that."""
+    return random.uniform(0, min(5.0, 0.1 * 2 ** min(attempt, 6)))

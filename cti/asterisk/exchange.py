@@ -1,0 +1,160 @@
+"""What a call asks of the engine, in the words of the trade: hold, ring, talk, release.
+
+Every name is ours (bridge ``line-<line>``, ``talk-<call>``, leg ``<call>-<agent>-<n>``),
+so that asking twice does no harm and a restart finds everything again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable
+
+from cti.asterisk.ari import Ari, AriConflict, AriError, LegGone
+from cti.asterisk.engine import write_on_call
+from cti.asterisk.legs import CallerLeg, ChannelLeg
+from cti.config import Settings
+
+log = logging.getLogger("fil.exchange")
+
+APP = "fil"
+
+
+def talk_bridge(call_id: str) -> str:
+    """The bridge of a call's conversation."""
+    return f"talk-{call_id}"
+
+
+def line_bridge(line: str) -> str:
+    """The holding bridge of a waiting line: music for each caller in it."""
+    return f"line-{line}"
+
+
+class Exchange:
+    """The verbs of the telephone, over the one door."""
+
+    def __init__(self, ari: Ari, settings: Settings) -> None:
+        self.ari = ari
+        self._settings = settings
+        self._on_call: str | None = None
+        self._on_call_lock = asyncio.Lock()
+
+    async def prepare(self, lines: Iterable[str]) -> None:
+        """Make the waiting lines' bridges, unless the engine still has them."""
+        for line in lines:
+            await self._make_bridge(line_bridge(line), "holding")
+
+    async def _make_bridge(self, bridge_id: str, type_: str) -> None:
+        with contextlib.suppress(AriConflict):
+            await self.ari.bridges.createWithId(bridgeId=bridge_id, type=type_, name=bridge_id)
+
+    async def claim(self, channel_id: str) -> bool:
+        """Take a call that the dialplan offers; False when it is no longer to be had."""
+        try:
+            await self.ari.events.claimChannel(channelId=channel_id, application=APP)
+        except AriError:
+            return False
+        return True
+
+    async def hold(self, caller: CallerLeg, line: str) -> None:
+        """Put the caller in a line's bridge: music whenever nothing else is heard.
+
+        The caller must not be playing. Raises LegGone.
+        """
+        if caller.held_in == line:
+            return
+        await self.ari.bridges.addChannel(
+            bridgeId=line_bridge(line), channel=caller.id, role="holding_participant"
+        )
+        caller.held_in = line
+        await caller.cover(15)
+
+    async def ring(self, leg: ChannelLeg, phone: str, seconds_max: int) -> None:
+        """Have a phone ring. Returns once the engine has taken the order.
+
+        Answering puts the leg ``in_app``; a refusal marks it gone. Raises PhoneUnreachable.
+        """
+        number = self._settings.number
+        with contextlib.suppress(AriConflict):  # the same leg asked for twice: it rings
+            await self.ari.channels.originateWithId(
+                channelId=leg.id,
+                endpoint=f"PJSIP/{phone}",
+                app=APP,
+                appArgs="agent",
+                callerId=f'"SOS Crise" <{number}>',
+                timeout=seconds_max,
+                formats="alaw,g722,ulaw",
+                # Runs in the engine when this leg ends, whether we are alive or not.
+                variables={"CHANNEL(hangup_handler_push)": "agent-gone,s,1"},
+            )
+
+    async def talk(self, call_id: str, caller: CallerLeg, agent: ChannelLeg) -> None:
+        """Join caller and agent; the agent's leg now owns the caller. Raises LegGone.
+
+        Nothing may be playing to either.
+        """
+        bridge = talk_bridge(call_id)
+        caller.held_in = None
+        await self._make_bridge(bridge, "mixing,dtmf_events")
+        await caller.lease(0)
+        await self.own(agent, caller)
+        await self.ari.bridges.addChannel(bridgeId=bridge, channel=[caller.id, agent.id])
+
+    async def own(self, agent: ChannelLeg, caller: CallerLeg | None) -> None:
+        """Say whose caller it is: the engine rescues that caller when the agent's leg ends."""
+        await self.ari.channels.setChannelVar(
+            channelId=agent.id, variable="FIL_CALLER", value=caller.name if caller else ""
+        )
+
+    async def release(self, leg: ChannelLeg) -> None:
+        """Hang up a leg, whatever its state, without pulling its caller along."""
+        try:
+            if leg.in_app.is_set():
+                await self.own(leg, None)
+            await self.ari.channels.hangup(channelId=leg.id, reason_code="16")
+        except LegGone:
+            leg.mark_gone(None)
+        except AriError as error:
+            log.warning("leg.not_released", extra={"leg": leg.id, "status": str(error)})
+
+    async def release_unborn(self, leg: ChannelLeg) -> None:
+        """Hang up a leg whose creation we stopped waiting for: it may appear a moment later."""
+        await self.release(leg)
+        await asyncio.sleep(1)
+        with contextlib.suppress(AriError):
+            await self.ari.channels.hangup(channelId=leg.id)
+
+    async def hang_up(self, caller: CallerLeg) -> None:
+        """End the caller's leg; for after a goodbye."""
+        with contextlib.suppress(AriError):
+            await self.ari.channels.hangup(channelId=caller.id, reason_code="16")
+
+    async def give_back(self, caller: CallerLeg) -> None:
+        """Hand the caller to the dialplan's fallback: for when we cannot serve them."""
+        with contextlib.suppress(AriError):
+            await caller.stop_playing()
+            await self.ari.channels.setChannelVar(
+                channelId=caller.id, variable="FIL_GREETED", value="1"
+            )
+            await self.ari.channels.continueInDialplan(
+                channelId=caller.id, context="alone", extension="s", priority=1
+            )
+
+    async def forget_talk(self, call_id: str) -> None:
+        """Destroy a call's talk bridge, if there is one."""
+        with contextlib.suppress(AriError):
+            await self.ari.bridges.destroy(bridgeId=talk_bridge(call_id))
+
+    async def tell_on_call(self, phones: Iterable[str]) -> None:
+        """Tell the engine whom to ring when we cannot: in its memory, and on disk for its restart."""
+        wanted = list(phones) or [p for p in self._settings.on_call.split("&") if p]
+        async with self._on_call_lock:
+            value = write_on_call(self._settings, wanted)
+            if value == self._on_call or not self.ari.connected:
+                return
+            try:
+                await self.ari.asterisk.setGlobalVar(variable="FIL_ON_CALL", value=value)
+                self._on_call = value
+            except AriError as error:
+                log.warning("on_call.not_told", extra={"status": str(error)})

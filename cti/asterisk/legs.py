@@ -1,0 +1,283 @@
+"""One phone line inside a call, as the rest of the house sees it: its sound, its keys, its end.
+
+A leg's listener turns the engine's events into plain state and never waits for a
+command, so that its mailbox cannot fill. Nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from cti.asterisk import ari_models as events
+from cti.asterisk.ari import Ari, AriError, LegGone, MailboxClosed
+from ivr.leg import HungUp
+
+log = logging.getLogger("fil.legs")
+
+KEYS_KEPT_MAX = 32  # a held key or a storm of them fills no memory
+PLAYBACK_SPARE_SECONDS = 5.0  # a prompt that has not ended by then never will
+LEASE_SECONDS = 30  # how long the engine leaves a caller with a silent controller
+LEASE_RENEWED_EVERY_SECONDS = 10.0
+BACK_IN_APP_SECONDS_MAX = 3.0  # from a redirect to being claimed again
+Seconds = Callable[[str, str], float | None]  # (language, prompt) -> how long it is
+
+
+class ChannelLeg:
+    """A channel of the engine with a role in a call. Open it before the channel exists."""
+
+    def __init__(self, ari: Ari, channel_id: str, name: str = "") -> None:
+        self.id = channel_id
+        self.name = name  # the engine's name, known once the channel exists
+        self.gone = asyncio.Event()
+        self.in_app = asyncio.Event()  # the channel is ours to command (for an agent: answered)
+        self.gone_at: datetime | None = None
+        self.cause: int | None = None
+        self.tech_cause: int | None = None
+        self.entries = 0  # how often the channel has come into our hands
+        self.entered = asyncio.Event()  # it did once more
+        self.held_in: str | None = None  # the waiting line whose music it hears
+        self.keys: asyncio.Queue[str] = asyncio.Queue(KEYS_KEPT_MAX)
+        self._ari = ari
+        self._mailbox = ari.open_mailbox(channel_id)
+        self._playing: tuple[str, asyncio.Event] | None = None
+
+    async def listen(self) -> None:
+        """Follow the channel until it is gone. Raises MailboxOverflow when we cannot follow."""
+        with contextlib.suppress(MailboxClosed):
+            while not self.gone.is_set():
+                self._take_in(await self._mailbox.get())
+        self._mailbox.close()
+
+    def close(self) -> None:
+        """Stop following a channel that is no longer, or never was, ours."""
+        self._mailbox.close()
+
+    def mark_gone(
+        self, cause: int | None, at: datetime | None = None, tech_cause: int | None = None
+    ) -> None:
+        """The channel no longer exists; the first to say so gives the cause."""
+        if not self.gone.is_set():
+            self.cause, self.tech_cause = cause, tech_cause
+            self.gone_at = at or datetime.now(UTC)
+            self.gone.set()
+            self._playback_ended(None)
+
+    def _take_in(self, event: object) -> None:
+        match event:
+            case events.StasisStart(channel=channel):
+                self.name = channel.name
+                self.entries += 1
+                self.entered.set()
+                self.in_app.set()
+            case events.StasisEnd():
+                self.held_in = None
+                self.in_app.clear()
+            case events.ChannelHangupRequest(cause=cause, timestamp=at):
+                self.mark_gone(cause, at, getattr(event, "tech_cause", None))
+            case events.ChannelDestroyed(cause=cause, timestamp=at):
+                self.mark_gone(cause, at, getattr(event, "tech_cause", None))
+            case events.ChannelDtmfReceived(digit=digit):
+                with contextlib.suppress(asyncio.QueueFull):
+                    self.keys.put_nowait(digit)
+            case events.PlaybackFinished(playback=playback):
+                self._playback_ended(playback.id)
+            case _:
+                pass
+
+    def _playback_ended(self, playback_id: str | None) -> None:
+        if self._playing and playback_id in (None, self._playing[0]):
+            self._playing[1].set()
+            self._playing = None
+
+    # -- sound -----------------------------------------------------------------
+
+    @property
+    def playing(self) -> bool:
+        """Whether a prompt is being played to this leg."""
+        return self._playing is not None
+
+    async def play_file(self, media: str, seconds: float) -> None:
+        """Play a sound; returns at its end, or when it is overdue. A failure is logged.
+
+        Raises HungUp when the leg is gone.
+        """
+        self._refuse_gone()
+        playback_id = f"{self.id[:8]}-{uuid.uuid4().hex[:16]}"
+        ended = asyncio.Event()
+        # Still set when we are cancelled here: whoever cancels must stop it (stop_playing).
+        self._playing = (playback_id, ended)
+        try:
+            await self._ari.channels.playWithId(
+                channelId=self.id, playbackId=playback_id, media=f"sound:{media}"
+            )
+            async with asyncio.timeout(seconds + PLAYBACK_SPARE_SECONDS):
+                await ended.wait()
+        except TimeoutError:
+            log.warning("prompt.overdue", extra={"leg": self.id})
+            await self._stop(playback_id)
+        except LegGone:
+            self.mark_gone(None)
+        except AriError as error:
+            log.warning("prompt.not_played", extra={"leg": self.id, "status": str(error)})
+            self._playback_ended(playback_id)
+        self._refuse_gone()
+
+    async def stop_playing(self, seconds_max: float = 1.0) -> None:
+        """Stop the prompt, if any; returns when the engine says it has ended.
+
+        Nothing else may be asked of a channel that plays: such commands would block.
+        """
+        if self._playing is None:
+            return
+        playback_id, ended = self._playing
+        await self._stop(playback_id)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds_max):
+                await ended.wait()
+
+    async def _stop(self, playback_id: str) -> None:
+        try:
+            await self._ari.playbacks.stop(playbackId=playback_id)
+        except (AriError, LegGone):
+            self._playback_ended(playback_id)  # it had ended, or never began
+
+    def _refuse_gone(self) -> None:
+        if self.gone.is_set():
+            raise HungUp(self.cause)
+
+    async def until_gone(self) -> None:
+        """Wait for the end of the leg, then raise HungUp."""
+        await self.gone.wait()
+        raise HungUp(self.cause)
+
+
+class CallerLeg(ChannelLeg):
+    """The caller's leg: what a flow walks on (``ivr.leg.Leg``), and the lease that protects it."""
+
+    def __init__(
+        self, ari: Ari, channel_id: str, name: str, seconds: Seconds, language: str = "fr"
+    ) -> None:
+        super().__init__(ari, channel_id, name)
+        self.language = language
+        self.language_changed: Callable[[str], None] = lambda language: None
+        self.whole_until = asyncio.Event()  # clear while a prompt plays that no answer cuts
+        self.whole_until.set()
+        self._seconds = seconds
+        self._lease_ends = time.monotonic() + LEASE_SECONDS  # the dialplan gave it
+        self._leased = True
+
+    async def play(self, prompt: str, whole: bool = False) -> None:
+        """Play a prompt of the catalogue (``ivr.leg.Leg.play``)."""
+        seconds = self._seconds(self.language, prompt)
+        if seconds is None:
+            log.error("prompt.missing", extra={"prompt": prompt, "language": self.language})
+            return
+        # A prompt blocks every later lease command: the lease must outlast it from the start.
+        await self.cover(seconds + LEASE_SECONDS / 2)
+        if whole:
+            self.whole_until.clear()
+        try:
+            await self.play_file(f"/sounds/{self.language}/{prompt}", seconds)
+        finally:
+            if whole:
+                self.whole_until.set()
+
+    async def ask(self, prompt: str, keys: str, seconds_max: float) -> str | None:
+        """Play a prompt and wait for one of ``keys`` (``ivr.leg.Leg.ask``)."""
+        while not self.keys.empty():
+            self.keys.get_nowait()  # what was pressed before the question answers nothing
+        asked = asyncio.ensure_future(self._key_among(keys))
+        spoken = asyncio.ensure_future(self.play(prompt))
+        try:
+            await asyncio.wait({asked, spoken}, return_when=asyncio.FIRST_COMPLETED)
+            if not asked.done():
+                await spoken
+                await asyncio.wait({asked}, timeout=seconds_max)
+            else:
+                await self.stop_playing()
+            self._refuse_gone()
+            return asked.result() if asked.done() else None
+        finally:
+            asked.cancel()
+            spoken.cancel()
+
+    async def _key_among(self, keys: str) -> str:
+        while True:
+            key = await self.keys.get()
+            if key in keys:
+                return key
+
+    async def set_language(self, language: str) -> None:
+        """Have later prompts heard in another language (``ivr.leg.Leg.set_language``)."""
+        self.language = language
+        self.language_changed(language)
+
+    # -- the lease -------------------------------------------------------------
+
+    async def cover(self, seconds: float) -> None:
+        """Make sure that the lease lasts at least ``seconds`` more. The leg must not be playing."""
+        if not self._leased or self._lease_ends - time.monotonic() < seconds:
+            await self.lease(seconds + LEASE_SECONDS / 2)
+
+    async def lease(self, seconds: float) -> None:
+        """Have the engine take the caller back after ``seconds`` without news; 0: never.
+
+        The leg must not be playing.
+        """
+        self._leased = seconds > 0
+        self._lease_ends = time.monotonic() + seconds
+        try:
+            await self._ari.channels.setChannelVar(
+                channelId=self.id, variable="TIMEOUT(absolute)", value=str(round(seconds))
+            )
+        except LegGone:
+            log.debug("lease.leg_gone", extra={"leg": self.id})
+        except AriError as error:
+            log.warning("lease.not_set", extra={"leg": self.id, "status": str(error)})
+
+    async def keep_lease(self) -> None:
+        """Renew the lease for ever, except while something plays or in a conversation."""
+        while True:
+            await asyncio.sleep(LEASE_RENEWED_EVERY_SECONDS)
+            if self._leased and not self.playing and self.in_app.is_set():
+                await self.lease(LEASE_SECONDS)
+
+    async def in_our_hands(self) -> None:
+        """Wait until the caller is ours to command; meanwhile the dialplan cares for them.
+
+        Raises HungUp when they are gone instead.
+        """
+        await _either(self.in_app, self.gone, None)
+        self._refuse_gone()
+
+    async def moved(self, entries_before: int) -> None:
+        """Wait until the engine has handed the caller back to us after moving them.
+
+        ``entries_before``: how often they had come before. An engine that did not move
+        them after all costs three seconds. Raises HungUp.
+        """
+        while self.entries <= entries_before:
+            self.entered.clear()
+            if not await _either(self.entered, self.gone, BACK_IN_APP_SECONDS_MAX):
+                break
+            self._refuse_gone()
+        await self.in_our_hands()
+
+
+async def _either(one: asyncio.Event, other: asyncio.Event, seconds_max: float | None) -> bool:
+    """Wait for one of two events; False when neither came in time."""
+    waits = {asyncio.ensure_future(one.wait()), asyncio.ensure_future(other.wait())}
+    try:
+        done, _ = await asyncio.wait(
+            waits, timeout=seconds_max, return_when=asyncio.FIRST_COMPLETED
+        )
+    finally:
+        for wait in waits:
+            wait.cancel()
+    return bool(done)

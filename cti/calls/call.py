@@ -1,0 +1,511 @@
+"""The life of one call, top to bottom: welcome, regulation, listening, end.
+
+                 flow says closed
+      WELCOME ------------------------------------------------> ENDED
+         | flow says: a line                                      ^
+         v                                                        |
+    REGULATION --- orient to listeners or a person ---> LISTENING |
+      ^  |  ^                                             |   |   |
+      |  |  +------- nobody there, or taken back ---------+   |   |
+      |  +--- end, hang-up -----------------------------------+---+
+      +------ agent lost: head of the line
+
+Each stage returns the next one; the checkpoint is written before acting, and a
+stage may be entered twice. Two ways out, never confused: the caller left (HungUp:
+everything is given back) or we are stopping (CancelledError: nothing is touched,
+and the next process resumes). So no ``finally`` here touches the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from cti.asterisk.ari import LegGone, PhoneUnreachable
+from cti.asterisk.legs import CallerLeg, ChannelLeg
+from cti.calls.house import House
+from cti.calls.waiting import Ask
+from cti.people.agents import Accept, Agent, Decision, Decline, End, Engagement, Orient, Presence
+from cti.people.team import LINE_ROLES
+from cti.records.record import EndedBy, LegEvent, Outcome
+from ivr.leg import Ended, HungUp, ToLine
+from ivr.steps import Line, LineStep
+from ivr.walk import walk, walk_waiting
+
+log = logging.getLogger("fil.calls")
+
+SHORT_TALK_SECONDS = 10.0  # a phone that hangs up so soon was lost, not hung up
+RECALL_SECONDS_MAX = 20.0  # how long we look for the same agent after a loss
+STAY_SECONDS = 5.0  # after the goodbye of an agent: time to ask for someone again
+LOST_CAUSES = frozenset({3, 18, 27, 38, 41, 42, 44, 102})  # Q.850: the wire, not the person
+LOST_STATUSES = frozenset({408, 480, 500, 502, 503, 504})  # SIP: likewise
+
+
+class Stage(StrEnum):
+    """Where a call is. Durable: a restart re-enters the stage that was written."""
+
+    WELCOME = "welcome"  # the flow decides whether, and for which line, to ring
+    REGULATION = "regulation"  # waiting for, or talking to, a regulator
+    LISTENING = "listening"  # waiting for, or talking to, a listener
+    RELAY = "relay"  # being handed to, or talking with, a partner line
+    ENDED = "ended"
+
+
+LINE_OF: dict[Stage, Line] = {Stage.REGULATION: "regulators", Stage.LISTENING: "listeners"}
+
+
+@dataclass(eq=False)
+class Talk:
+    """The agent who has the caller, and their leg."""
+
+    agent: Agent
+    leg: ChannelLeg
+    since: float  # loop time in seconds
+    caller_entries: int = 0  # how often the caller had come into our hands when it began
+
+
+@dataclass(eq=False)
+class Call:
+    """One caller's passage, ring to hang-up."""
+
+    id: str
+    caller: CallerLeg
+    stage: Stage = Stage.WELCOME
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    waiting_since_at: datetime | None = None
+    path: list[str] = field(default_factory=list)  # lines and people so far, for the pop
+    handover: str | None = None
+    danger: bool = False
+    first: bool = False  # head of the line
+    wanted: str | None = None  # the person the caller was oriented to
+    talk: Talk | None = None
+    ringing: Talk | None = None  # the agent being offered the call
+    answered: bool = False  # a human has spoken with the caller
+    outcome: Outcome = "abandoned"
+    ended_by: EndedBy = "caller"
+    legs_made: int = 0
+
+    def view(self, line: str, waited_seconds: int) -> dict[str, Any]:
+        """What an agent's screen shows of the call. No number, no name."""
+        return {
+            "id": self.id,
+            "tier": line,
+            "language": self.caller.language,
+            "waited_seconds": waited_seconds,
+            "path": list(self.path),
+            "handover": self.handover,
+            "danger": self.danger,
+        }
+
+
+async def handle_call(call: Call, house: House) -> None:
+    """Carry one caller from the first ring to the closed record.
+
+    A new call starts at WELCOME; one found in the engine after a restart starts at
+    its last checkpoint. Nothing else here differs.
+    """
+    stages = {
+        Stage.WELCOME: welcome,
+        Stage.REGULATION: attend,
+        Stage.LISTENING: attend,
+    }
+    try:
+        async with asyncio.TaskGroup() as life:
+            background = [
+                life.create_task(call.caller.until_gone()),
+                life.create_task(call.caller.listen()),
+                life.create_task(call.caller.keep_lease()),
+            ]
+            while call.stage is not Stage.ENDED:
+                stage = await stages[call.stage](call, house)
+                call.stage = stage
+                house.records.stage(call.id, stage.value)
+            for task in background:
+                task.cancel()
+    except* (HungUp, LegGone):
+        pass
+    except* Exception:
+        # Our bug must not cost a caller: the dialplan takes over.
+        log.exception("call.failed", extra={"call": call.id})
+        call.outcome, call.ended_by = "failed", "line"
+        await house.exchange.give_back(call.caller)
+    # Reached when the call is over, never when we are stopping.
+    await release(call, house)
+    at = call.caller.gone_at or datetime.now(UTC)
+    house.records.closed(call.id, outcome=call.outcome, ended_by=call.ended_by, at=at)
+    log.info("call.closed", extra={"call": call.id, "outcome": call.outcome})
+
+
+async def welcome(call: Call, house: House) -> Stage:
+    """Walk the flow until it names a line, or ends the call itself."""
+    match await walk(house.flow, house.flow.start, call.caller, house.clock):
+        case ToLine(step=step):
+            return Stage.LISTENING if step.line == "listeners" else Stage.REGULATION
+        case Ended():
+            return await goodbye(call, house, "closed_hours")
+
+
+async def goodbye(call: Call, house: House, outcome: Outcome) -> Stage:
+    """End the call from our side, after the flow has said goodbye."""
+    if not call.answered:
+        call.outcome = outcome
+    call.ended_by = "line"
+    await house.exchange.hang_up(call.caller)
+    return Stage.ENDED
+
+
+async def attend(call: Call, house: House) -> Stage:
+    """Wait in this stage's line under sound until somebody answers; then talk."""
+    line = LINE_OF[call.stage]
+    if call.talk is None:
+        if call.waiting_since_at is None:
+            call.waiting_since_at = datetime.now(UTC)
+        house.records.stage(
+            call.id, call.stage.value, line=line, waiting_since_at=call.waiting_since_at
+        )
+        await call.caller.in_our_hands()
+        await house.exchange.hold(call.caller, line)
+        found = await find_someone(call, house, house.flow.line(line))
+        if not found:
+            return await nobody(call, house, line)
+        await connect(call, house, line)
+    return await converse(call, house, line)
+
+
+async def nobody(call: Call, house: House, line: Line) -> Stage:
+    """Nobody of this line is here: back to a regulator if there is one, else a spoken way out."""
+    if line == "listeners" and house.team.anyone_on_duty("regulators", call.caller.language):
+        call.first, call.wanted = True, None
+        return Stage.REGULATION
+    await walk(house.flow, house.flow.line(line).on_no_staff, call.caller, house.clock)
+    return await goodbye(call, house, "no_staff")
+
+
+# -- finding someone ------------------------------------------------------------
+
+
+async def find_someone(call: Call, house: House, step: LineStep) -> bool:
+    """Ring one agent after the other while the caller hears the line's flow.
+
+    Returns True once an agent has answered (``call.ringing``) and the caller's prompt
+    is stopped; False when nobody is on duty.
+    """
+    async with asyncio.TaskGroup() as tasks:
+        heard = tasks.create_task(
+            walk_waiting(house.flow, step, call.caller, house.clock, asyncio.sleep)
+        )
+        answered = await offer_around(call, house, step)
+        if answered and call.ringing and not call.caller.whole_until.is_set():
+            coming = house.coming_prompt(call.caller.language)
+            announce = tasks.create_task(call.ringing.leg.play_file(*coming))
+            await call.caller.whole_until.wait()
+            announce.cancel()
+        # Cancel before stopping, or the flow would start its next prompt.
+        heard.cancel()
+        await asyncio.wait({heard})
+        await call.caller.stop_playing()
+        if call.ringing:
+            await call.ringing.leg.stop_playing()
+    return answered
+
+
+async def offer_around(call: Call, house: House, step: LineStep) -> bool:
+    """Offer the call to one free agent after the other until one answers."""
+    assert call.waiting_since_at is not None
+    ask = Ask(
+        call.id,
+        step.line,
+        call.caller.language,
+        call.waiting_since_at,
+        first=call.first,
+        wanted=call.wanted,
+    )
+    if not call.first and not call.wanted:
+        # Many callers hang up at once: a phantom ring burns a volunteer.
+        await asyncio.sleep(step.ring_after_seconds)
+    while True:
+        ask.language = call.caller.language
+        try:
+            async with asyncio.timeout(RECALL_SECONDS_MAX if ask.wanted else None):
+                agent = await house.lines.take(ask)
+        except TimeoutError:
+            ask.wanted = call.wanted = None  # that person cannot: anybody of the line
+            continue
+        if agent is None:
+            if ask.wanted:
+                ask.wanted = call.wanted = None
+                continue
+            return False
+        if await offer(call, house, agent, step.line, ask.waited_seconds()):
+            return True
+        ask.passed_over.add(agent.id)
+        ask.passed_at = asyncio.get_running_loop().time()
+        ask.wanted = call.wanted = None
+
+
+async def offer(call: Call, house: House, agent: Agent, line: Line, waited_seconds: int) -> bool:
+    """Offer the call to one reserved agent: the pop, then the ring. True when they answer.
+
+    On False the agent's presence already says why.
+    """
+    loop = asyncio.get_running_loop()
+    call.legs_made += 1
+    leg_id = f"{call.id}-{agent.id}-{call.legs_made}"
+    leg = ChannelLeg(house.exchange.ari, leg_id)
+    call.ringing = Talk(agent, leg, loop.time())
+    agent.engagement = Engagement(call.id, call.view(line, waited_seconds))
+    agent.engagement.check = lambda decision: check(decision, agent, house)
+    seconds = house.settings.ring_seconds_max
+    pop = agent.outbox.push(
+        "call.offered",
+        {
+            "offer": leg_id,
+            "call": agent.engagement.view,
+            "line": line,
+            "expires_at": house.in_seconds(seconds).isoformat(),
+            "can_accept": agent.engagement.can_accept_on_screen,
+        },
+    )
+    house.records.leg(call.id, leg_id, agent.id, LINE_ROLES[line].value, "rung", house.clock())
+    if not await agent.outbox.displayed(pop, house.settings.ack_seconds_max):
+        return withdraw(call, house, "screen_lost", Presence.NOT_READY, "screen_lost")
+    house.spawn(leg.listen())
+    try:
+        await house.exchange.ring(leg, agent.phone, seconds)
+    except PhoneUnreachable:
+        return withdraw(call, house, "phone_unreachable", Presence.NOT_READY, "phone_unreachable")
+    answer = asyncio.ensure_future(leg.in_app.wait())
+    decision = asyncio.ensure_future(agent.engagement.decisions.get())
+    gone = asyncio.ensure_future(leg.gone.wait())
+    await first_of({answer, decision, gone}, seconds + 2)
+    if answer.done() and not answer.cancelled():
+        return True
+    if decision.done() and not decision.cancelled():
+        await house.exchange.release(leg)
+        return withdraw(call, house, "declined", Presence.READY, None)
+    busy = leg.gone.is_set() and leg.cause == 17
+    if not leg.gone.is_set():
+        await house.exchange.release(leg)
+    if busy:
+        return withdraw(call, house, "declined", Presence.NOT_READY, "phone_busy")
+    return withdraw(call, house, "missed", Presence.NOT_READY, "no_answer")
+
+
+async def first_of(waits: set[asyncio.Future[Any]], seconds_max: float | None) -> None:
+    """Wait until one of ``waits`` is done or the time is over; cancel the others."""
+    try:
+        await asyncio.wait(waits, timeout=seconds_max, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            if not wait.done():
+                wait.cancel()
+
+
+def withdraw(
+    call: Call, house: House, reason: str, presence: Presence, presence_reason: str | None
+) -> bool:
+    """Take an offer back and say why; always False, what ``offer`` returns then."""
+    assert call.ringing is not None
+    agent, leg = call.ringing.agent, call.ringing.leg
+    call.ringing = None
+    leg.close()
+    agent.engagement = None
+    agent.outbox.push(
+        "call.withdrawn", {"reason": reason, "offer": leg.id, "call": {"id": call.id}}
+    )
+    event: LegEvent = "withdrawn"
+    if reason == "missed":
+        event = "missed"
+    elif reason == "declined":
+        event = "declined"
+    house.records.leg(call.id, leg.id, agent.id, "", event, house.clock())
+    if presence is Presence.READY:
+        house.team.withdraw(agent)
+    else:
+        agent.missed += reason == "missed"
+        house.team.move(agent, presence, presence_reason)
+    return False
+
+
+# -- talking --------------------------------------------------------------------
+
+
+async def connect(call: Call, house: House, line: Line) -> None:
+    """Join the caller and the agent who answered."""
+    assert call.ringing is not None
+    talk, call.ringing = call.ringing, None
+    talk.since, talk.caller_entries = asyncio.get_running_loop().time(), call.caller.entries
+    call.talk, call.answered, call.outcome = talk, True, "talked"
+    call.first, call.wanted = False, None
+    agent, at = talk.agent, house.clock()
+    house.records.leg(call.id, talk.leg.id, agent.id, LINE_ROLES[line].value, "answered", at)
+    house.records.stage(call.id, call.stage.value, agent_id=agent.id, leg_id=talk.leg.id)
+    with contextlib.suppress(LegGone):  # whoever left says so to converse()
+        await house.exchange.talk(call.id, call.caller, talk.leg)
+    if agent.engagement:
+        agent.engagement.state = "connected"
+    agent.missed = 0
+    house.team.move(agent, Presence.TALKING, None, call.id)
+    agent.outbox.push("call.connected", {"call": {"id": call.id}})
+
+
+async def converse(call: Call, house: House, line: Line) -> Stage:
+    """Let them talk for as long as they need; then do what was decided."""
+    assert call.talk is not None
+    talk = call.talk
+    assert talk.agent.engagement is not None
+    while True:
+        decided = asyncio.ensure_future(talk.agent.engagement.decisions.get())
+        gone = asyncio.ensure_future(talk.leg.gone.wait())
+        await first_of({decided, gone}, None)
+        decision: Decision = End()
+        if decided.done() and not decided.cancelled():
+            decision = decided.result()
+        elif lost(talk, asyncio.get_running_loop().time()):
+            return await recall(call, house, line)
+        match decision:
+            case Orient():
+                return await orient(call, house, decision, line)
+            case End():
+                await finish_talk(call, house, line)
+                return await farewell(call, house, line)
+            case Accept() | Decline():
+                pass  # came too late: they are talking
+
+
+def lost(talk: Talk, now: float) -> bool:
+    """Whether the agent's leg was lost rather than hung up."""
+    return (
+        now - talk.since < SHORT_TALK_SECONDS
+        or talk.leg.cause in LOST_CAUSES
+        or talk.leg.tech_cause in LOST_STATUSES
+    )
+
+
+async def finish_talk(call: Call, house: House, line: Line) -> None:
+    """The agent is done with this caller; the caller is in the line's music again."""
+    assert call.talk is not None
+    talk, call.talk = call.talk, None
+    agent = talk.agent
+    # Recorded before the engine is asked: after a crash nobody looks for this leg.
+    house.records.leg(call.id, talk.leg.id, agent.id, "", "ended", talk.leg.gone_at or house.clock())
+    if talk.leg.gone.is_set():
+        # The engine pulls the caller out of the bridge by itself, and offers them again.
+        await call.caller.moved(talk.caller_entries)
+    else:
+        with contextlib.suppress(LegGone):
+            await house.exchange.own(talk.leg, None)
+    await house.exchange.hold(call.caller, line)
+    await house.exchange.release(talk.leg)
+    await house.exchange.forget_talk(call.id)
+    agent.engagement = None
+    agent.outbox.push("call.ended", {"call": {"id": call.id}, "reason": "ended"})
+    house.team.start_wrap_up(agent, call.id)
+
+
+async def orient(call: Call, house: House, decision: Orient, line: Line) -> Stage:
+    """Take the caller to the line or the person the agent chose."""
+    assert call.talk is not None
+    call.path.append(line)
+    call.handover = decision.handover
+    call.wanted = decision.agent
+    if decision.handover:
+        house.records.handover(call.id, decision.handover)
+    target: Line = "regulators" if decision.line == "regulators" else "listeners"
+    if decision.agent and LINE_ROLES["listeners"] not in house.team.agents[decision.agent].roles:
+        target = "regulators"
+    house.records.event("call.oriented", call_id=call.id, agent_id=call.talk.agent.id, line=target)
+    await finish_talk(call, house, target)
+    call.waiting_since_at = datetime.now(UTC)
+    call.first = False
+    return Stage.LISTENING if target == "listeners" else Stage.REGULATION
+
+
+async def farewell(call: Call, house: House, line: Line) -> Stage:
+    """The agent has ended the talk: tell the caller, who may still ask for someone."""
+    caller = call.caller
+    await caller.stop_playing()
+    if await caller.ask("fin-de-conversation", "0123456789*#", STAY_SECONDS):
+        call.first = True
+        return Stage.REGULATION if line == "regulators" else Stage.LISTENING
+    await caller.play("au-revoir")
+    call.ended_by = "agent"
+    await house.exchange.hang_up(caller)
+    return Stage.ENDED
+
+
+async def recall(call: Call, house: House, line: Line) -> Stage:
+    """The agent's phone was lost: care for the caller, ring the same agent, else the line's head."""
+    assert call.talk is not None
+    talk, call.talk = call.talk, None
+    agent = talk.agent
+    log.warning("call.agent_lost", extra={"call": call.id, "agent": agent.id})
+    house.records.leg(call.id, talk.leg.id, agent.id, "", "lost", talk.leg.gone_at or house.clock())
+    house.records.stage(call.id, call.stage.value, agent_id=None, leg_id=None)
+    agent.engagement = None
+    agent.outbox.push("call.ended", {"call": {"id": call.id}, "reason": "lost"})
+    await call.caller.moved(talk.caller_entries)
+    await house.exchange.hold(call.caller, line)
+    await house.exchange.forget_talk(call.id)
+    call.first = True
+    async with asyncio.TaskGroup() as tasks:
+        told = tasks.create_task(call.caller.play("ne-quittez-pas"))
+        house.team.move(agent, Presence.RESERVED, None, call.id)
+        back = await offer(call, house, agent, line, 0)
+        told.cancel()
+        await asyncio.wait({told})
+        await call.caller.stop_playing()
+    if back:
+        await connect(call, house, line)
+    return call.stage
+
+
+# -- the end --------------------------------------------------------------------
+
+
+def check(decision: Decision, agent: Agent, house: House) -> str | None:
+    """Whether a decision can be carried out now; else the error code the screen is told."""
+    match decision:
+        case Orient(line=str() as line):
+            if line not in LINE_ROLES:
+                return "no_such_line"
+            if not house.team.anyone_on_duty(line, None):
+                return "nobody_there"
+        case Orient(agent=str() as id_):
+            other = house.team.agents.get(id_)
+            if other is None or other is agent:
+                return "no_such_agent"
+            if other.presence is not Presence.READY:
+                return "not_ready"
+        case Orient():
+            return "no_such_relay"  # no relay can be called from this line yet
+        case _:
+            pass
+    return None
+
+
+async def release(call: Call, house: House) -> None:
+    """Give back everything the call still holds: legs, bridge, people."""
+    if call.ringing is not None:
+        leg = call.ringing.leg
+        withdraw(call, house, "caller_left", Presence.READY, None)
+        house.spawn(house.exchange.release_unborn(leg))
+    if call.talk is not None:
+        talk, call.talk = call.talk, None
+        talk.agent.engagement = None
+        talk.agent.outbox.push("call.ended", {"call": {"id": call.id}, "reason": "caller_left"})
+        house.records.leg(call.id, talk.leg.id, talk.agent.id, "", "ended", house.clock())
+        house.team.start_wrap_up(talk.agent, call.id)
+        await house.exchange.release(talk.leg)
+        await house.exchange.forget_talk(call.id)
+
+
+def new_call_id() -> str:
+    """A call's name: 128 random bits."""
+    return uuid.uuid4().hex

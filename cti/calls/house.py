@@ -1,0 +1,74 @@
+"""What every call needs around it, and the tasks that nobody else owns."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from cti.asterisk.exchange import Exchange
+from cti.calls.waiting import WaitingLines
+from cti.config import Settings
+from cti.people.team import Team
+from cti.records.record import Records
+from ivr.flow import Flow
+from sounds.catalogue import Catalogue, UnknownPrompt
+
+if TYPE_CHECKING:
+    from cti.calls.call import Call
+
+log = logging.getLogger("fil.house")
+
+
+def now() -> datetime:
+    """The time, aware and UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(eq=False)
+class House:
+    """The running line. Built once, in ``__main__``."""
+
+    settings: Settings
+    exchange: Exchange
+    records: Records
+    team: Team
+    lines: WaitingLines
+    flow: Flow
+    catalogue: Catalogue
+    clock: Callable[[], datetime] = now
+    calls: dict[str, Call] = field(default_factory=dict)  # by the caller's channel
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run something beside the calls; its failure is logged and stays its own."""
+        task = asyncio.create_task(_guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def seconds(self, language: str, prompt: str) -> float | None:
+        """How long a prompt is, or None when it does not exist."""
+        try:
+            return self.catalogue.seconds(prompt, language)
+        except UnknownPrompt:
+            return None
+
+    def coming_prompt(self, language: str) -> tuple[str, float]:
+        """What an agent hears while the caller listens to a prompt that must not be cut."""
+        return f"/sounds/{language}/un-appel-arrive", self.seconds(language, "un-appel-arrive") or 2
+
+    def in_seconds(self, seconds: float) -> datetime:
+        """The time in so many seconds."""
+        return self.clock() + timedelta(seconds=seconds)
+
+
+async def _guarded(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except Exception:
+        # One call never hurts another: nothing that is spawned may take the rest along.
+        log.exception("task.failed")

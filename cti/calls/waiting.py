@@ -1,0 +1,108 @@
+"""Who waits, in what order, and who is found for them.
+
+Order comes from our own records (``waiting_since``), never from the bridge the
+callers hear music in. One distributor matches: the longest waiting caller first,
+the agent free for longest. Reserving is the team's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from cti.people.agents import Agent
+from cti.people.team import Team
+
+NOBODY_SECONDS = 4.0  # how long nobody must be on duty before we say so
+ASKED_AGAIN_SECONDS = 15.0  # those who passed are asked again when there is nobody else
+
+
+@dataclass(eq=False)
+class Ask:
+    """One caller's wish for a person."""
+
+    call_id: str
+    line: str
+    language: str
+    waiting_since_at: datetime
+    first: bool = False  # head of the line: this caller had someone and lost them
+    wanted: str | None = None  # one person and no other
+    passed_over: set[str] = field(default_factory=set)
+    passed_at: float = 0.0
+    nobody_since: float | None = None
+    found: asyncio.Future[Agent | None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    def rank(self) -> tuple[bool, datetime]:
+        """Smaller is served sooner."""
+        return (not self.first, self.waiting_since_at)
+
+    def waited_seconds(self) -> int:
+        """How long this caller has waited in this line."""
+        return max(0, round((datetime.now(UTC) - self.waiting_since_at).total_seconds()))
+
+
+class WaitingLines:
+    """Every waiting line of the house, and the one distributor that serves them."""
+
+    def __init__(self, team: Team) -> None:
+        self._team = team
+        self._asks: list[Ask] = []
+
+    def waiting(self, line: str) -> int:
+        """How many callers wait in this line."""
+        return sum(ask.line == line for ask in self._asks)
+
+    async def take(self, ask: Ask) -> Agent | None:
+        """Wait until an agent is reserved for this caller; None when nobody is on duty.
+
+        An agent found at the very moment we are cancelled is given back.
+        """
+        ask.found = asyncio.get_running_loop().create_future()
+        self._asks.append(ask)
+        self._team.changed.set()
+        try:
+            return await asyncio.shield(ask.found)
+        except asyncio.CancelledError:
+            if ask.found.done() and (agent := ask.found.result()) is not None:
+                self._team.withdraw(agent)
+            raise
+        finally:
+            self._asks.remove(ask)
+            ask.found.cancel()
+
+    async def run(self) -> None:
+        """Match callers and agents whenever somebody's presence changes, and every half second."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await self._team.changed.wait()
+            self._team.changed.clear()
+            for ask in sorted(self._asks, key=Ask.rank):
+                if not ask.found.done():
+                    await self._serve(ask)
+
+    async def _serve(self, ask: Ask) -> None:
+        agent = self._team.choose(
+            ask.line, ask.language, frozenset(ask.passed_over), ask.wanted
+        )
+        if agent is not None:
+            if await self._team.reserve(agent, ask.call_id):
+                if ask.found.done():  # the caller left while we reserved
+                    self._team.withdraw(agent)
+                else:
+                    ask.found.set_result(agent)
+            return
+        now = time.monotonic()
+        if ask.passed_over and now - ask.passed_at > ASKED_AGAIN_SECONDS:
+            ask.passed_over.clear()
+        if self._team.anyone_on_duty(ask.line, ask.language):
+            ask.nobody_since = None
+        elif ask.nobody_since is None:
+            ask.nobody_since = now
+        elif now - ask.nobody_since >= NOBODY_SECONDS:
+            ask.found.set_result(None)

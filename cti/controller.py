@@ -1,0 +1,211 @@
+"""The controller: the process that serves calls and screens. Built and tied together here.
+
+Crash-only: starting is recovering, there is no other way in, and dying harms nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from cti.asterisk.ami import AmiWatch
+from cti.asterisk.ari import AppTaken, Ari, AriError, EngineInfo, EngineRefused
+from cti.asterisk.engine import PhoneAccount, write_phones
+from cti.asterisk.exchange import Exchange
+from cti.calls.house import House
+from cti.calls.reception import Reception
+from cti.calls.waiting import WaitingLines
+from cti.config import Settings, SettingsError
+from cti.people.agents import Agent, Presence, Role
+from cti.people.team import Team
+from cti.records.database import (
+    DatabaseRefused,
+    WrongVersion,
+    check_version,
+    create_database,
+)
+from cti.records.journal import Journal
+from cti.records.people import AgentRow, PeopleStore
+from cti.records.privacy import Keys, KeysRefused
+from cti.records.record import Records
+from cti.web.app import make_app
+from ivr.flow import load_flow
+from ivr.reading import FlowError
+from sounds.catalogue import Catalogue, SoundsError
+
+HEARTBEAT_SECONDS = 1.0
+# What a person must mend: starting again by ourselves would change nothing.
+REFUSALS = (
+    SettingsError,
+    KeysRefused,
+    DatabaseRefused,
+    WrongVersion,
+    FlowError,
+    SoundsError,
+    EngineRefused,
+)
+
+
+DemoCall = Callable[[], Awaitable[None]]
+Close = Callable[[], Awaitable[None]]
+
+
+class Refused(Exception):
+    """The line cannot start as it is set up; the text is for the person who runs it."""
+
+
+async def run(settings: Settings, signs_of_life: int | None, demo_call: DemoCall | None) -> None:
+    """Serve the line until cancelled. Raises Refused, or AppTaken when we were replaced.
+
+    ``signs_of_life`` is a pipe: ``R`` once the line is ready, a dot each second.
+    """
+    try:
+        house, store, close = await _build(settings)
+        await write_phone_accounts(settings, store)
+    except REFUSALS as error:
+        raise Refused(str(error)) from None
+    reception = Reception(house)
+    ari = house.exchange.ari
+    ari.on_orphan = reception.hear
+    presence_moved = asyncio.Event()
+    house.team.presence_moved = presence_moved.set
+    ready = asyncio.Event()
+
+    async def connected(engine: EngineInfo) -> None:
+        with contextlib.suppress(AriError):
+            await ari.asterisk.reloadModule(moduleName="res_pjsip.so")
+        await reception.recover(engine)
+        presence_moved.set()
+        ready.set()
+
+    app = make_app(
+        house.team,
+        store,
+        settings,
+        lambda: "degraded" if house.records.degraded or house.team.degraded else "ok",
+        demo_call,
+    )
+    site = await _serve_web(app, settings)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(ari.run(connected))
+            tasks.create_task(AmiWatch(
+                "127.0.0.1", settings.ami_port, "fil", settings.secret("ami")
+            ).run())
+            tasks.create_task(reception.run())
+            tasks.create_task(house.lines.run())
+            tasks.create_task(house.team.run())
+            tasks.create_task(house.records.run())
+            tasks.create_task(_tell_on_call(house, presence_moved))
+            if signs_of_life is not None:
+                tasks.create_task(_beat(signs_of_life, ready))
+    except* (EngineRefused, AppTaken) as group:
+        raise Refused(str(group.exceptions[0])) from None
+    finally:
+        # Our own doors only: calls, channels and records stay as they are.
+        await site.cleanup()
+        await close()
+
+
+async def _build(settings: Settings) -> tuple[House, PeopleStore, Close]:
+    """Build the house from its settings. Raises one of REFUSALS, or DatabaseAway."""
+    catalogue = Catalogue.load(settings.data / "sounds")
+    flow = load_flow(settings.data / "flows" / settings.flow, catalogue.ids())
+    keys = Keys.load_or_create(settings.data / "secrets")
+    database = create_database(settings.database)
+    await check_version(database)
+    journal = Journal(settings.data / "journal")
+    records = Records(database, journal, keys)
+    store = PeopleStore(database, keys)
+    team = Team(
+        [_agent(row) for row in await store.load()],
+        store,
+        records.disposition,
+        settings.wrap_up_seconds,
+    )
+    ari = Ari(settings.ari_url, "fil", settings.secret("ari"))
+    house = House(
+        settings=settings,
+        exchange=Exchange(ari, settings),
+        records=records,
+        team=team,
+        lines=WaitingLines(team),
+        flow=flow,
+        catalogue=catalogue,
+    )
+
+    async def close() -> None:
+        await ari.close()
+        await database.close()
+        journal.close()
+
+    return house, store, close
+
+
+def _agent(row: AgentRow) -> Agent:
+    """An agent as the store remembers them; a call they had is taken back by recovery."""
+    presence = Presence(row.presence)
+    if presence in (Presence.RESERVED, Presence.TALKING, Presence.WRAP_UP):
+        presence = Presence.READY
+    return Agent(
+        id=row.id,
+        name=row.name,
+        roles=frozenset(Role(role) for role in row.roles),
+        phone=row.phone,
+        languages=frozenset(row.languages),
+        presence=presence,
+        reason=row.reason,
+    )
+
+
+async def write_phone_accounts(settings: Settings, store: PeopleStore) -> None:
+    """Write the desk phones' accounts for the engine."""
+    accounts = []
+    for row in await store.load():
+        secret = await store.sip_secret(row.id)
+        if secret:
+            accounts.append(PhoneAccount(row.phone, secret))
+    write_phones(settings, accounts)
+
+
+async def _serve_web(app: web.Application, settings: Settings) -> web.AppRunner:
+    runner = web.AppRunner(app, access_log=None)  # an access log would hold who did what, when
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.web_address, settings.web_port).start()
+    except OSError as error:
+        await runner.cleanup()
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise Refused(
+            f"The port {settings.web_port} of {settings.web_address} is taken by another program. "
+            f"Stop it, or set FIL_WEB_PORT to a free port."
+        ) from None
+    return runner
+
+
+async def _tell_on_call(house: House, presence_moved: asyncio.Event) -> None:
+    """Keep the engine's list of on-call phones true, for the day we are not there."""
+    while True:
+        await presence_moved.wait()
+        presence_moved.clear()
+        here = [a for a in house.team.agents.values() if a.presence is not Presence.LOGGED_OUT]
+        first = [agent.phone for agent in here if Role.REGULATOR in agent.roles]
+        await house.exchange.tell_on_call(first or [agent.phone for agent in here])
+
+
+async def _beat(pipe: int, ready: asyncio.Event) -> None:
+    """Tell the parent each second that the event loop turns; end with the parent."""
+    said_ready = False
+    while True:
+        try:
+            os.write(pipe, b"R" if ready.is_set() and not said_ready else b".")
+        except OSError:
+            raise SystemExit(0) from None  # no parent: nobody would restart or stop us
+        said_ready = ready.is_set()
+        await asyncio.sleep(0.1 if not said_ready else HEARTBEAT_SECONDS)

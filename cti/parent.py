@@ -1,0 +1,127 @@
+"""``fil serve``: a small parent that keeps one controller alive, and only one.
+
+It takes an exclusive lock before anything touches the engine, starts the
+controller, listens to its heartbeat, kills it when the heart stops, and starts it
+again. It knows nothing of calls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+log = logging.getLogger("fil.parent")
+
+SILENCE_SECONDS_MAX = 10.0  # a controller that says nothing for so long is hung
+START_SECONDS_MAX = 30.0  # to its first sign of life
+STOP_SECONDS_MAX = 5.0
+RESTART_SECONDS_MIN, RESTART_SECONDS_MAX = 0.2, 5.0
+STEADY_SECONDS = 10.0
+EXIT_REFUSED = 78  # the set-up must be changed by a person; starting again is useless
+
+
+class AlreadyServed(Exception):
+    """Another process serves this data directory; the text names it."""
+
+
+def hold(data: Path) -> int:
+    """Take the data directory for this process. Raises AlreadyServed, naming the holder.
+
+    The lock dies with the process, however it dies.
+    """
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(data / "fil.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
+        os.close(handle)
+        raise AlreadyServed(
+            f"{data} is already served by process {holder}. Stop that one first, "
+            f"or set FIL_DATA to another directory."
+        ) from None
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+    return handle
+
+
+class Parent:
+    """Starts the controller, watches it, starts it again."""
+
+    def __init__(self, command: list[str], on_ready: Callable[[], None] = lambda: None) -> None:
+        self._command = command
+        self._on_ready = on_ready
+        self._stopping = False
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> int:
+        """Serve until SIGTERM or SIGINT. Returns an exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        delay = RESTART_SECONDS_MIN
+        while not self._stopping:
+            began = time.monotonic()
+            code = self._live_once()
+            if code == EXIT_REFUSED:
+                return code
+            if self._stopping:
+                break
+            lasted = time.monotonic() - began
+            delay = RESTART_SECONDS_MIN if lasted > STEADY_SECONDS else delay
+            log.error("controller.restarting", extra={"code": code, "seconds": round(delay, 1)})
+            time.sleep(delay)
+            delay = min(RESTART_SECONDS_MAX, delay * 2)
+        return 0
+
+    def _live_once(self) -> int:
+        """One life of the controller; returns how it ended."""
+        heard, told = os.pipe()
+        try:
+            self._child = subprocess.Popen(  # noqa: S603 -- our own interpreter and module
+                [*self._command, "--signs-of-life", str(told)], pass_fds=(told,)
+            )
+        finally:
+            os.close(told)
+        try:
+            silence_max = START_SECONDS_MAX
+            while True:
+                readable, _, _ = select.select([heard], [], [], silence_max)
+                if not readable:
+                    log.error("controller.hung")
+                    self._child.kill()
+                    break
+                beats = os.read(heard, 64)
+                if not beats:
+                    break
+                silence_max = SILENCE_SECONDS_MAX
+                if b"R" in beats:
+                    self._on_ready()
+            return self._child.wait()
+        finally:
+            os.close(heard)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        """Ask the controller to stop; it leaves every call as it is."""
+        self._stopping = True
+        child = self._child
+        if child is not None and child.poll() is None:
+            child.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(STOP_SECONDS_MAX)
+                return
+            child.kill()
+
+
+def controller_command() -> list[str]:
+    """How the controller is started: this interpreter, this program."""
+    return [sys.executable, "-m", "cti", "controller"]

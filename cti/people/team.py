@@ -1,0 +1,235 @@
+"""The team on duty: who is present, who is reserved for which call, and telling it truly.
+
+Every change of presence goes through here: memory first (the screens), then the
+store. Reserving is the store's one atomic statement; when the store is slow, this
+single controller reserves in memory and says that it is degraded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from cti.people.agents import CHOSEN_BY_AGENTS, Agent, Presence, Role, next_free
+
+log = logging.getLogger("fil.people")
+
+RESERVE_SECONDS_MAX = 0.3  # then memory decides, and the store follows
+SCREEN_GRACE_SECONDS = 15.0  # a screen that drops may come back before we act on it
+LINES = {"regulators": "Régulateurs", "listeners": "Écoutants"}
+LINE_ROLES = {"regulators": Role.REGULATOR, "listeners": Role.LISTENER}
+DISPOSITIONS = {
+    "ecoute": "Écoute",
+    "orientation": "Orientation",
+    "hors-sujet": "Hors sujet",
+    "silencieux": "Appel silencieux",
+    "autre": "Autre",
+}
+ON_DUTY = frozenset({Presence.READY, Presence.RESERVED, Presence.TALKING, Presence.WRAP_UP})
+
+
+class PresenceStore(Protocol):
+    """Where presence outlives us."""
+
+    async def reserve(self, agent_id: str, call_id: str) -> bool:
+        """Take the agent for the call if, and only if, they are READY. One atomic statement."""
+
+    async def set_presence(
+        self, agent_id: str, presence: str, reason: str | None, call_id: str | None
+    ) -> None:
+        """Write a presence."""
+
+
+class Team:
+    """The agents of this line, by id."""
+
+    def __init__(
+        self,
+        agents: Iterable[Agent],
+        store: PresenceStore,
+        on_wrapup: Callable[[str, str, str], None],
+        wrap_up_seconds: float,
+    ) -> None:
+        self.agents = {agent.id: agent for agent in agents}
+        self.degraded = False
+        self.changed = asyncio.Event()  # somebody's presence changed: lines look again
+        self.presence_moved: Callable[[], None] = lambda: None
+        self._store = store
+        self._on_wrapup = on_wrapup
+        self._wrap_up_seconds = wrap_up_seconds
+        self._pending: dict[str, tuple[Presence, str | None]] = {}
+        self._wrap_up_calls: dict[str, tuple[str, float]] = {}  # agent -> call, monotonic end
+        self._writes: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
+        self._screen_lost_at: dict[str, float] = {}
+
+    # -- what an agent chooses ------------------------------------------------
+
+    async def set_presence(
+        self, agent: Agent, presence: Presence, reason: str | None
+    ) -> str | None:
+        """Apply what an agent chose. Returns an error code, or None.
+
+        Chosen during a call, it waits for the end of the call; chosen during
+        wrap-up, it ends the wrap-up.
+        """
+        if presence not in CHOSEN_BY_AGENTS:
+            return "not_yours_to_set"
+        if agent.presence in (Presence.RESERVED, Presence.TALKING):
+            self._pending[agent.id] = (presence, reason)
+            return None
+        self._wrap_up_calls.pop(agent.id, None)
+        self.move(agent, presence, reason)
+        return None
+
+    async def wrapup_done(self, agent: Agent, call_id: str, disposition: str) -> str | None:
+        """Close the wrap-up of a call with what it came to. Returns an error code, or None."""
+        if disposition not in DISPOSITIONS:
+            return "no_such_disposition"
+        call, _ = self._wrap_up_calls.get(agent.id, (None, 0.0))
+        if call != call_id:
+            return "no_such_wrapup"
+        self._on_wrapup(call_id, agent.id, disposition)
+        self._end_wrap_up(agent)
+        return None
+
+    # -- what a call does to an agent -----------------------------------------
+
+    def choose(
+        self, line: str, language: str | None, passed_over: frozenset[str], wanted: str | None
+    ) -> Agent | None:
+        """Who would be offered the next call of this line; reserves nobody."""
+        return next_free(self.agents.values(), LINE_ROLES[line], language, passed_over, wanted)
+
+    def anyone_on_duty(self, line: str, language: str | None) -> bool:
+        """Whether somebody who takes this line is working now, free or not."""
+        role = LINE_ROLES[line]
+        return any(
+            agent.presence in ON_DUTY
+            and role in agent.roles
+            and (language is None or language in agent.languages)
+            for agent in self.agents.values()
+        )
+
+    async def reserve(self, agent: Agent, call_id: str) -> bool:
+        """Take a READY agent for one call; False when somebody else was faster.
+
+        Answers within 300 ms: a slower store is overruled by memory, which is the
+        whole truth while this is the only controller.
+        """
+        if agent.presence is not Presence.READY:
+            return False
+        self._set(agent, Presence.RESERVED, None)
+        try:
+            async with asyncio.timeout(RESERVE_SECONDS_MAX):
+                won = await self._store.reserve(agent.id, call_id)
+            self.degraded = False
+        except Exception as error:  # noqa: BLE001 -- whatever fails there must not cost a call
+            if not self.degraded:
+                log.warning("team.degraded", extra={"error": type(error).__name__})
+            self.degraded = True
+            won = True
+            self._write(agent, call_id)
+        if not won:
+            self._set(agent, Presence.NOT_READY, "taken_elsewhere")
+        return won
+
+    def move(
+        self, agent: Agent, presence: Presence, reason: str | None = None, call: str | None = None
+    ) -> None:
+        """Change a presence: screens at once, store in order, lines look again."""
+        if presence is Presence.READY and agent.presence is not Presence.RESERVED:
+            agent.missed = 0
+        self._set(agent, presence, reason)
+        self._write(agent, call)
+
+    def withdraw(self, agent: Agent, reason: str | None = None) -> None:
+        """Give back a reserved agent who did nothing wrong: READY, or what they chose since."""
+        presence, chosen_reason = self._pending.pop(agent.id, (Presence.READY, None))
+        self.move(agent, presence, chosen_reason or reason)
+
+    def start_wrap_up(self, agent: Agent, call_id: str) -> None:
+        """The talk is over: give the agent time to breathe and write."""
+        self._wrap_up_calls[agent.id] = (call_id, time.monotonic() + self._wrap_up_seconds)
+        self.move(agent, Presence.WRAP_UP, None, call_id)
+
+    def snapshot(self, agent: Agent) -> dict[str, Any]:
+        """The data of the ``snapshot`` frame: all that one agent's screen shows."""
+        engagement = agent.engagement
+        return {
+            "agent": {"id": agent.id, "name": agent.name, "roles": sorted(agent.roles)},
+            "presence": agent.presence_view(),
+            "call": engagement.view if engagement else None,
+            "call_state": engagement.state if engagement else None,
+            "wrapup_call": self._wrap_up_calls.get(agent.id, (None, 0.0))[0],
+            "lines": [{"id": id_, "label": label} for id_, label in LINES.items()],
+            "colleagues": [
+                {
+                    "id": other.id,
+                    "name": other.name,
+                    "presence": other.presence.value,
+                    "roles": sorted(other.roles),
+                }
+                for other in self.agents.values()
+                if other.id != agent.id and other.presence is not Presence.LOGGED_OUT
+            ],
+            "dispositions": [{"id": i, "label": label} for i, label in DISPOSITIONS.items()],
+        }
+
+    # -- what goes on by itself -----------------------------------------------
+
+    async def run(self) -> None:
+        """Write presences to the store in order, end wrap-ups, notice lost screens. For ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._write_all())
+            tasks.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(0.5)
+            now = time.monotonic()
+            for agent in self.agents.values():
+                _, wrap_up_ends = self._wrap_up_calls.get(agent.id, ("", now + 1))
+                if agent.presence is Presence.WRAP_UP and wrap_up_ends <= now:
+                    self._end_wrap_up(agent)
+                self._notice_screen(agent, now)
+
+    def _notice_screen(self, agent: Agent, now: float) -> None:
+        if agent.presence is not Presence.READY or agent.outbox.screens:
+            self._screen_lost_at.pop(agent.id, None)
+            return
+        lost_at = self._screen_lost_at.setdefault(agent.id, now)
+        if now - lost_at >= SCREEN_GRACE_SECONDS:
+            self.move(agent, Presence.NOT_READY, "screen_lost")
+
+    def _end_wrap_up(self, agent: Agent) -> None:
+        self._wrap_up_calls.pop(agent.id, None)
+        presence, reason = self._pending.pop(agent.id, (Presence.READY, None))
+        self.move(agent, presence, reason)
+
+    def _set(self, agent: Agent, presence: Presence, reason: str | None) -> None:
+        if presence is Presence.READY and agent.presence is not Presence.RESERVED:
+            agent.free_since = time.monotonic()
+        agent.presence, agent.reason = presence, reason
+        agent.since_at = datetime.now(UTC)
+        agent.outbox.push("presence.changed", agent.presence_view())
+        self.changed.set()
+        self.presence_moved()
+
+    def _write(self, agent: Agent, call_id: str | None) -> None:
+        id_, presence, reason = agent.id, agent.presence.value, agent.reason
+        self._writes.put_nowait(lambda: self._store.set_presence(id_, presence, reason, call_id))
+
+    async def _write_all(self) -> None:
+        while True:
+            write = await self._writes.get()
+            while True:
+                try:
+                    await write()
+                    break
+                except Exception as error:  # noqa: BLE001 -- the store comes back, or does not
+                    log.warning("team.presence_not_stored", extra={"error": type(error).__name__})
+                    await asyncio.sleep(1)

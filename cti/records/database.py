@@ -1,0 +1,255 @@
+"""The database: opening it safely, knowing its version, bringing it up to date.
+
+Everything that is true of SQLite alone is in this file. Nothing here is ever
+awaited between a caller and sound: the journal stands in between.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, event, exc, make_url
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
+SQLITE_BUSY_MS_MAX = 5_000
+CONNECT_SECONDS_MAX = 5.0
+STATEMENT_SECONDS_MAX = 10.0
+_AWAY_STATES = frozenset({"08", "25", "28", "3D", "53", "57", "58"})
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+
+
+class DatabaseRefused(Exception):
+    """The database setting cannot be used; the message says what to write instead."""
+
+
+class DatabaseAway(Exception):
+    """The database does not answer now. Calls go on; their records follow when it is back."""
+
+
+class WrongVersion(Exception):
+    """The tables are not those this programme knows; the message says what to run."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """An open database. Build it with ``create_database``; close it once with ``close``."""
+
+    engine: AsyncEngine = field(repr=False)
+    sessions: async_sessionmaker[AsyncSession] = field(repr=False)
+    writers: async_sessionmaker[AsyncSession] = field(repr=False)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session that sees one moment of the database and changes nothing.
+
+        Raises DatabaseAway when it does not answer.
+        """
+        with _told_as_away():
+            async with self.sessions() as session:
+                yield session
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """A session whose changes are committed together at the end, or not at all.
+
+        Raises DatabaseAway when it does not answer, is locked, full or read-only.
+        """
+        with _told_as_away():
+            async with self.writers() as session, session.begin():
+                yield session
+
+    async def scrub(self) -> None:
+        """Leave no trace of deleted rows in the files (SQLite; PostgreSQL vacuums by itself)."""
+        if self.engine.dialect.name == "sqlite":
+            with _told_as_away():
+                async with self.engine.connect() as connection:
+                    # A checkpoint cannot run inside a transaction: ask the driver itself.
+                    driver = (await connection.get_raw_connection()).driver_connection
+                    assert driver is not None
+                    await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    async def close(self) -> None:
+        """Close every connection; returns when they are closed."""
+        await self.engine.dispose()
+
+
+@contextmanager
+def _told_as_away() -> Iterator[None]:
+    """Whatever way the database has of not serving, callers learn it as DatabaseAway."""
+    try:
+        yield
+    except Exception as error:
+        if not _is_away(error):
+            raise
+        raise DatabaseAway(
+            "The database does not answer. Check that it is running, that its address and password "
+            "are right, that its disk is not full, and that its file is not damaged."
+        ) from error
+
+
+def _is_away(error: Exception) -> bool:
+    if isinstance(error, OSError | TimeoutError | exc.TimeoutError):
+        return True
+    if isinstance(error, exc.DBAPIError):
+        # PostgreSQL classes: lost connection, read-only, refused, out of resources, stopping, I/O.
+        state = str(getattr(error.orig, "sqlstate", "") or "")
+        away = error.connection_invalidated or state[:2] in _AWAY_STATES
+        # SQLite says "not a database" with the bare class and all else with this one.
+        return away or isinstance(error, exc.OperationalError) or type(error) is exc.DatabaseError
+    return False
+
+
+def create_database(url: str) -> Database:
+    """Prepare the database at ``url``; nothing is opened before the first use.
+
+    ``sqlite:////var/lib/fil/fil.db`` or ``postgresql://user:password@host/base``.
+    Raises DatabaseRefused, which never repeats the address: it may hold a password.
+    """
+    return _create(url, foreign_keys=True)
+
+
+def _create(url: str, *, foreign_keys: bool) -> Database:
+    address = _address(url)
+    if address.get_backend_name() == "sqlite":
+        engine = create_async_engine(address, hide_parameters=True)
+        _prepare_sqlite(engine, Path(address.database or ""), foreign_keys=foreign_keys)
+    else:
+        engine = create_async_engine(
+            address,
+            hide_parameters=True,  # what is in a row is in no error text
+            pool_pre_ping=True,
+            pool_timeout=CONNECT_SECONDS_MAX,
+            connect_args={
+                "timeout": CONNECT_SECONDS_MAX,
+                "command_timeout": STATEMENT_SECONDS_MAX,
+            },
+        )
+    writer = engine.execution_options(writes=True)
+    return Database(
+        engine,
+        async_sessionmaker(engine, expire_on_commit=False),
+        async_sessionmaker(writer, expire_on_commit=False),
+    )
+
+
+def _address(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except exc.ArgumentError:
+        address = None
+    drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+    backend = address.get_backend_name() if address is not None else ""
+    if address is None or backend not in drivers:
+        raise DatabaseRefused(
+            "The database setting is not understood. Write sqlite:////path/to/fil.db "
+            "or postgresql://user:password@host/database."
+        )
+    if backend == "sqlite" and address.database in (None, "", ":memory:"):
+        raise DatabaseRefused(
+            "The database must be a file: one in memory would be lost at every restart. "
+            "Write sqlite:////path/to/fil.db."
+        )
+    return address.set(drivername=drivers[backend])
+
+
+def _prepare_sqlite(engine: AsyncEngine, path: Path, *, foreign_keys: bool) -> None:
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def create_private(*_: Any) -> None:
+        # SQLite would create the file readable by every account of the machine.
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def settle(connection: Any, _: Any) -> None:
+        # The driver's own transactions start too late: ours are begun below.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MS_MAX}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")  # what is acknowledged survives a power cut
+        cursor.execute("PRAGMA secure_delete=ON")  # what is purged is overwritten
+        cursor.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A read that turns into a write fails at once when another one wrote in between;
+        # a writer therefore queues for its turn from its first statement.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def alembic_config() -> Config:
+    """Where the migrations are, for Alembic."""
+    config = Config(str(MIGRATIONS / "alembic.ini"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+async def check_version(database: Database) -> None:
+    """Return when the tables are those this programme knows.
+
+    Raises WrongVersion with what to run, or DatabaseAway when nothing answers.
+    """
+    scripts = ScriptDirectory.from_config(alembic_config())
+    with _told_as_away():
+        async with database.engine.connect() as connection:
+            found = await connection.run_sync(_revision)
+    if found == scripts.get_current_head():
+        return
+    if found is None:
+        raise WrongVersion("The database is empty. Run: fil migrate")
+    try:
+        scripts.get_revision(found)
+    except CommandError:
+        raise WrongVersion(
+            "The database was made by a newer version of this programme. "
+            "Install that version again, or restore a backup made before it."
+        ) from None
+    raise WrongVersion("The database is older than this programme. Run: fil migrate")
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+async def migrate(url: str) -> None:
+    """Bring the tables at ``url`` to this programme's version; all of it, or nothing.
+
+    Raises what the database raises. Safe to run twice.
+    """
+    # Rebuilding a SQLite table drops it for an instant: with foreign keys on,
+    # that would delete every row that refers to it.
+    database = _create(url, foreign_keys=False)
+    try:
+        async with database.engine.execution_options(writes=True).begin() as connection:
+            await run_alembic(connection, command.upgrade, "head")
+    finally:
+        await database.close()
+
+
+async def run_alembic(connection: AsyncConnection, verb: Any, *args: Any) -> None:
+    """Run one Alembic command (``command.upgrade``, …) inside the connection's transaction."""
+
+    def run(sync_connection: Connection) -> None:
+        config = alembic_config()
+        config.attributes["connection"] = sync_connection
+        verb(config, *args)
+
+    await connection.run_sync(run)

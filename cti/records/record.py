@@ -1,0 +1,532 @@
+"""The record of each call: opened, followed stage by stage, closed, and counted once.
+
+Everything a call says here goes to the journal at once, and from there to the
+database in order, as soon as the database can take it. The path of a call
+never waits for the database: one that is locked, full or down costs figures
+for a while, never a call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import random
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, TypedDict, Unpack
+
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cti.records.database import Database, DatabaseAway
+from cti.records.journal import Entry, Journal
+from cti.records.models import Call, Event, JournalPosition, Leg, Sealed
+from cti.records.privacy import HANDOVER_KEPT, NUMBER_KEPT, Keys, Phone
+
+log = logging.getLogger(__name__)
+
+BATCH_ENTRIES_MAX: Final = 200
+RETRY_SECONDS_MIN: Final = 0.1
+RETRY_SECONDS_MAX: Final = 5.0
+IDLE_SECONDS_MAX: Final = 60.0  # how often the journal may let go of old files
+OPEN_CALLS_SECONDS_MAX: Final = 2.0
+EVENT_TEXT_CHARS_MAX: Final = 80
+EVENT_NUMBER_MAX: Final = 99_999  # six digits could be a telephone number
+
+Outcome = Literal[
+    "talked", "abandoned", "closed_hours", "no_staff", "oriented", "failed", "engine_restart"
+]
+EndedBy = Literal["caller", "agent", "line", "engine", "unknown"]
+LegEvent = Literal["rung", "answered", "missed", "declined", "withdrawn", "lost", "ended"]
+
+_PERSONAL_KEYS = frozenset(
+    {"name", "names", "number", "numbers", "phone", "note", "notes", "text", "email", "address"}
+    | {"handover", "caller", "token"}
+)
+_CODE = re.compile(rf"[A-Za-z0-9_.:/-]{{0,{EVENT_TEXT_CHARS_MAX}}}")
+_HEX_ID = re.compile(r"[0-9a-f]{32}")
+_SIX_DIGITS = re.compile(r"(?:[0-9][_.:/-]*){6}")
+
+
+class StageFields(TypedDict, total=False):
+    """What a checkpoint may change of a call; a field left out stays as it was, None clears it."""
+
+    line: str | None
+    waiting_since_at: datetime | None
+    agent_id: str | None
+    leg_id: str | None
+    language: str | None
+    danger: bool
+
+
+@dataclass(frozen=True)
+class OpenCall:
+    """A call that was not closed: what the next process needs to take it back."""
+
+    id: str
+    engine_id: str
+    channel_id: str
+    number_dialled: str
+    language: str | None
+    stage: str
+    line: str | None
+    waiting_since_at: datetime | None
+    agent_id: str | None
+    leg_id: str | None
+    danger: bool
+    started_at: datetime
+    answered_at: datetime | None
+
+
+class Records:
+    """Where calls say what happens to them. One instance per process.
+
+    The methods that are not ``async`` return at once, whatever the state of the database.
+    """
+
+    def __init__(self, database: Database, journal: Journal, keys: Keys) -> None:
+        self._database = database
+        self._journal = journal
+        self._keys = keys
+        self._appended = asyncio.Event()
+        self._copied = asyncio.Condition()
+        self._copied_number = 0
+        self._database_fails = False
+
+    @property
+    def degraded(self) -> bool:
+        """True while the database or the journal's disk does not take what happens."""
+        return self._database_fails or self._journal.degraded
+
+    def opened(
+        self,
+        call_id: str,
+        *,
+        channel_id: str,
+        engine_id: str,
+        number_dialled: str,
+        caller_number: str | None,
+        language: str | None,
+        at: datetime,
+    ) -> None:
+        """A call begins. The caller's number is sealed here and leaves no other trace.
+
+        A withheld number (None, ``anonymous``…) leaves none at all. Saying it twice is harmless.
+        """
+        data: dict[str, Any] = {
+            "call_id": call_id,
+            "channel_id": channel_id,
+            "engine_id": engine_id,
+            "number_dialled": number_dialled,
+            "language": language,
+            "at": _stamp(at),
+        }
+        phone = Phone.parse(caller_number)
+        if phone is not None:
+            data["caller_ref"] = self._keys.caller_ref(phone)
+            data["sealed"] = self._seal(call_id, "caller_number", phone.e164, NUMBER_KEPT)
+        self._append("call.opened", data)
+
+    def stage(self, call_id: str, stage: str, **fields: Unpack[StageFields]) -> None:
+        """The checkpoint of a call, written before it acts. Raises ValueError for another field."""
+        unknown = fields.keys() - StageFields.__annotations__.keys()
+        if unknown:
+            raise ValueError(f"a checkpoint has no {', '.join(sorted(unknown))}")
+        data: dict[str, Any] = {**fields}
+        waiting_since_at = fields.get("waiting_since_at")
+        if waiting_since_at is not None:
+            data["waiting_since_at"] = _stamp(waiting_since_at)
+        self._append("call.stage", {"call_id": call_id, "stage": stage, "set": data})
+
+    def leg(
+        self,
+        call_id: str,
+        leg_id: str,
+        agent_id: str | None,
+        role: str,
+        event: LegEvent,
+        at: datetime,
+    ) -> None:
+        """What happened to one phone of a call.
+
+        The first ``answered`` is when a human answered the caller; that leg and its agent
+        become the call's. Any event after it but ``rung`` ends the leg.
+        """
+        data = {"call_id": call_id, "leg_id": leg_id, "agent_id": agent_id, "role": role}
+        self._append(f"leg.{event}", {**data, "at": _stamp(at)})
+
+    def handover(self, call_id: str, text: str) -> None:
+        """What one agent wants the next to know. Sealed; the latest replaces the one before."""
+        sealed = self._seal(call_id, "handover", text, HANDOVER_KEPT)
+        self._append("call.handover", {"call_id": call_id, "sealed": sealed})
+
+    def closed(self, call_id: str, *, outcome: Outcome, ended_by: EndedBy, at: datetime) -> None:
+        """A call is over. The first closing counts, later ones change nothing."""
+        data = {"call_id": call_id, "outcome": outcome, "ended_by": ended_by, "at": _stamp(at)}
+        self._append("call.closed", data)
+
+    def disposition(self, call_id: str, agent_id: str, disposition: str) -> None:
+        """What the call came to, as the agent says in wrap-up; may come after ``closed``."""
+        data = {"call_id": call_id, "agent_id": agent_id, "disposition": disposition}
+        self._append("call.disposition", data)
+
+    def event(
+        self, type: str, call_id: str | None = None, agent_id: str | None = None, **data: Any
+    ) -> None:
+        """Something worth counting. Raises ValueError for anything but codes and small numbers:
+
+        no sentence, no number of six digits or more, no key that promises a person.
+        """
+        codes = _codes_only(data)
+        self._append("event", {"type": type, "call_id": call_id, "agent_id": agent_id, **codes})
+
+    async def open_calls(self) -> list[OpenCall]:
+        """The calls that were not closed, oldest first, as the journal and the database tell.
+
+        When the database does not answer within ``OPEN_CALLS_SECONDS_MAX`` the journal
+        alone tells: it holds at least everything the database had not taken.
+        """
+        calls: dict[str, Call] = {}
+        position = 0
+        try:
+            async with (
+                asyncio.timeout(OPEN_CALLS_SECONDS_MAX),
+                self._database.reading() as session,
+            ):
+                # The position first: entries copied meanwhile are then applied twice, not lost.
+                position = await self._position(session)
+                rows = await session.scalars(select(Call).where(Call.ended_at.is_(None)))
+                calls = {call.id: call for call in rows}
+                session.expunge_all()
+        except (DatabaseAway, TimeoutError):
+            log.warning("records.open_calls_from_journal_alone")
+        for entry in self._journal.read(position + 1):
+            call = calls.get(entry.data.get("call_id", ""))
+            if entry.op == "call.opened" and call is None:
+                call = _opened(entry)
+                calls[call.id] = call
+            elif call is not None:
+                _advance(call, entry)
+        still_open = [_open_call(call) for call in calls.values() if call.ended_at is None]
+        return sorted(still_open, key=lambda call: (call.started_at, call.id))
+
+    async def call(self, call_id: str) -> dict[str, Any] | None:
+        """What the database knows of a call, its legs included; None when it knows nothing.
+
+        Raises DatabaseAway.
+        """
+        async with self._database.reading() as session:
+            call = await session.get(Call, call_id)
+            if call is None:
+                return None
+            legs = await session.scalars(
+                select(Leg).where(Leg.call_id == call_id).order_by(Leg.rung_at, Leg.id)
+            )
+            return {**_columns(call), "legs": [_columns(leg) for leg in legs]}
+
+    async def unseal(self, call_id: str, field: Literal["caller_number", "handover"]) -> str | None:
+        """What was sealed for a call, or None when there is nothing, or no longer.
+
+        Raises SealBroken when it was altered or the key is another; DatabaseAway.
+        """
+        found: tuple[bytes, str] | None = None
+        for entry in self._journal.read(self._copied_number + 1):
+            sealed = entry.data.get("sealed")
+            if entry.data.get("call_id") == call_id and sealed and sealed["field"] == field:
+                found = base64.b64decode(sealed["ciphertext"]), sealed["key_id"]
+        if found is None:
+            async with self._database.reading() as session:
+                row = await session.get(Sealed, (call_id, field))
+            found = (row.ciphertext, row.key_id) if row else None
+        return self._keys.unseal(call_id, field, *found) if found else None
+
+    async def flushed(self, seconds_max: float) -> bool:
+        """Wait until all that was said so far is in the database; False after ``seconds_max``."""
+        wanted = self._journal.last_number
+        try:
+            async with asyncio.timeout(seconds_max), self._copied:
+                await self._copied.wait_for(lambda: self._copied_number >= wanted)
+        except TimeoutError:
+            return False
+        return True
+
+    async def run(self) -> None:
+        """Copy the journal into the database, in order, for as long as the process lives.
+
+        Never returns. Cancel it at any moment: the next process goes on from the same entry.
+        """
+        failures = 0
+        batch_max = BATCH_ENTRIES_MAX
+        while True:
+            self._appended.clear()
+            try:
+                more = await self._copy_batch(batch_max)
+                batch_max = BATCH_ENTRIES_MAX
+            except Exception as error:  # noqa: BLE001 - whatever it is, later calls are still copied
+                if _is_entry_at_fault(error) and batch_max > 1:
+                    batch_max = 1  # alone in its batch, the faulty entry will be known
+                    continue
+                failures += 1
+                self._note_failure(error)
+                longest = min(RETRY_SECONDS_MAX, RETRY_SECONDS_MIN * 2 ** min(failures, 10))
+                await asyncio.sleep(random.uniform(RETRY_SECONDS_MIN, longest))
+                continue
+            failures = 0
+            self._journal.forget(self._copied_number)
+            if not more:
+                await _wait(self._appended, IDLE_SECONDS_MAX)
+
+    def _note_failure(self, error: Exception) -> None:
+        if not self._database_fails:
+            log.error("records.database_fails", extra={"error": type(error).__name__})
+        self._database_fails = True
+
+    def _append(self, op: str, data: dict[str, Any]) -> None:
+        self._journal.append(op, _cleaned(data))
+        self._appended.set()
+
+    def _seal(self, call_id: str, field: str, text: str, kept: timedelta) -> dict[str, str]:
+        sealing = self._keys.seal(call_id, field, _clean_text(text))
+        return {
+            "field": field,
+            "ciphertext": base64.b64encode(sealing.ciphertext).decode(),
+            "key_id": sealing.key_id,
+            "purpose": field,
+            "purge_at": _stamp(datetime.now(UTC) + kept),
+        }
+
+    async def _position(self, session: AsyncSession) -> int:
+        position = await session.get(JournalPosition, self._journal.id)
+        return position.number if position else 0
+
+    async def _copy_batch(self, entries_max: int) -> bool:
+        """Copy the next entries, all or none. Returns whether there may be more."""
+        try:
+            async with self._database.writing() as session:
+                entries = await self._next_entries(session, entries_max)
+                for entry in entries:
+                    await _apply(session, self._journal.id, entry)
+        except Exception as error:
+            if entries_max > 1 or not _is_entry_at_fault(error):
+                raise
+            async with self._database.writing() as session:
+                entries = await self._next_entries(session, entries_max)
+            log.error("records.entry_refused", extra={"entry": entries[0].number})
+        if entries:
+            self._copied_number = entries[-1].number
+        if self._database_fails:
+            log.warning("records.database_back")
+        self._database_fails = False
+        async with self._copied:
+            self._copied.notify_all()
+        return len(entries) == entries_max
+
+    async def _next_entries(self, session: AsyncSession, entries_max: int) -> list[Entry]:
+        """The entries not copied yet; those returned count as copied once the session commits."""
+        position = await self._position(session)
+        self._copied_number = position
+        entries = await asyncio.to_thread(self._journal.read, position + 1, entries_max)
+        if entries:
+            moved = JournalPosition(journal_id=self._journal.id, number=entries[-1].number)
+            await session.merge(moved)
+        return entries
+
+
+async def _wait(event: asyncio.Event, seconds_max: float) -> None:
+    try:
+        async with asyncio.timeout(seconds_max):
+            await event.wait()
+    except TimeoutError:
+        return
+
+
+def _is_entry_at_fault(error: Exception) -> bool:
+    """Whether trying again can only fail again: the entry is wrong, not the database."""
+    if isinstance(error, DBAPIError):
+        # PostgreSQL classes 22 and 23: bad data, broken constraint.
+        state = str(getattr(error.orig, "sqlstate", "") or "")
+        return isinstance(error, IntegrityError) or state[:2] in ("22", "23")
+    return isinstance(error, StatementError | KeyError | TypeError | ValueError)
+
+
+async def _apply(session: AsyncSession, journal_id: str, entry: Entry) -> None:
+    """Turn one entry into rows. Runs inside the transaction that also moves the position."""
+    data = entry.data
+    call_id = data.get("call_id")
+    session.add(_event_row(journal_id, entry))
+    if entry.op == "event":
+        return
+    call = await session.get(Call, call_id) if call_id else None
+    if call is None and entry.op == "call.opened":
+        call = _opened(entry)
+        session.add(call)
+        await session.flush()  # its legs and sealed fields refer to it
+    elif call is None:
+        log.warning("records.call_unknown", extra={"call_id": call_id, "op": entry.op})
+        return
+    else:
+        _advance(call, entry)
+    if entry.op.startswith("leg."):
+        await _apply_leg(session, call, entry)
+    if "sealed" in data:
+        await session.merge(_sealed_row(call.id, data["sealed"]))
+
+
+async def _apply_leg(session: AsyncSession, call: Call, entry: Entry) -> None:
+    data, happened = entry.data, entry.op.removeprefix("leg.")
+    leg = await session.get(Leg, data["leg_id"])
+    if leg is None:
+        leg = Leg(
+            id=data["leg_id"],
+            call_id=call.id,
+            engine_id=call.engine_id,
+            agent_id=data["agent_id"],
+            role=data["role"],
+        )
+        session.add(leg)
+    at = _moment(data["at"])
+    if happened == "rung":
+        leg.rung_at = leg.rung_at or at
+    elif happened == "answered":
+        leg.answered_at = leg.answered_at or at
+    elif leg.ended_at is None:
+        leg.ended_at = at
+        leg.outcome = "talked" if happened == "ended" and leg.answered_at else happened
+
+
+def _opened(entry: Entry) -> Call:
+    data = entry.data
+    return Call(
+        id=data["call_id"],
+        engine_id=data["engine_id"],
+        channel_id=data["channel_id"],
+        number_dialled=data["number_dialled"],
+        language=data["language"],
+        stage="WELCOME",
+        started_at=_moment(data["at"]),
+        caller_ref=data.get("caller_ref"),
+        danger=False,
+    )
+
+
+def _advance(call: Call, entry: Entry) -> None:
+    """Make one entry true of a call; applying it twice changes nothing."""
+    data = entry.data
+    if entry.op == "call.stage":
+        call.stage = data["stage"]
+        for name, value in data["set"].items():
+            moment = name.endswith("_at") and value is not None
+            setattr(call, name, _moment(value) if moment else value)
+    elif entry.op == "leg.answered":
+        call.answered_at = call.answered_at or _moment(data["at"])
+        call.agent_id, call.leg_id = data["agent_id"], data["leg_id"]
+    elif entry.op == "call.disposition":
+        call.disposition = data["disposition"]
+    elif entry.op == "call.closed" and call.ended_at is None:
+        call.stage = "ENDED"
+        call.ended_at = _moment(data["at"])
+        call.outcome, call.ended_by = data["outcome"], data["ended_by"]
+
+
+def _event_row(journal_id: str, entry: Entry) -> Event:
+    """The entry as figures need it: without what points at the caller, sealed or not."""
+    left_out = {
+        "call_id", "agent_id", "at", "type", "sealed", "caller_ref", "channel_id", "number_dialled",
+    }  # fmt: skip
+    data = entry.data
+    return Event(
+        journal_id=journal_id,
+        journal_number=entry.number,
+        at=_moment(data["at"]) if "at" in data else entry.at,
+        type=data["type"] if entry.op == "event" else entry.op,
+        call_id=data.get("call_id"),
+        agent_id=data.get("agent_id"),
+        data={key: value for key, value in data.items() if key not in left_out},
+    )
+
+
+def _sealed_row(call_id: str, sealed: dict[str, str]) -> Sealed:
+    return Sealed(
+        call_id=call_id,
+        field=sealed["field"],
+        ciphertext=base64.b64decode(sealed["ciphertext"]),
+        key_id=sealed["key_id"],
+        purpose=sealed["purpose"],
+        purge_at=_moment(sealed["purge_at"]),
+    )
+
+
+def _open_call(call: Call) -> OpenCall:
+    return OpenCall(
+        id=call.id,
+        engine_id=call.engine_id,
+        channel_id=call.channel_id,
+        number_dialled=call.number_dialled,
+        language=call.language,
+        stage=call.stage,
+        line=call.line,
+        waiting_since_at=call.waiting_since_at,
+        agent_id=call.agent_id,
+        leg_id=call.leg_id,
+        danger=call.danger,
+        started_at=call.started_at,
+        answered_at=call.answered_at,
+    )
+
+
+def _columns(row: Call | Leg) -> dict[str, Any]:
+    return {column.key: getattr(row, column.key) for column in row.__mapper__.columns}
+
+
+def _stamp(at: datetime) -> str:
+    if at.tzinfo is None:
+        raise ValueError("a moment without a time zone cannot be recorded: use aware UTC")
+    return at.astimezone(UTC).isoformat()
+
+
+def _moment(stamp: str) -> datetime:
+    return datetime.fromisoformat(stamp)
+
+
+def _clean_text(text: str) -> str:
+    """What every database accepts: PostgreSQL refuses a NUL, both refuse half a character."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return _clean_text(value)
+    if isinstance(value, dict):
+        return {key: _cleaned(item) for key, item in value.items()}
+    return value
+
+
+def _codes_only(data: dict[str, Any]) -> dict[str, Any]:
+    """The data of an event, refused when any of it could speak of a person."""
+    for key, value in data.items():
+        if _PERSONAL_KEYS & set(key.split("_")) or not _is_code(value):
+            raise ValueError(f"an event may not hold {key}: only codes and numbers up to 5 digits")
+    return {key: _stamp(v) if isinstance(v, datetime) else v for key, v in data.items()}
+
+
+def _is_code(value: Any) -> bool:
+    checks: dict[type, Callable[[Any], bool]] = {
+        str: lambda v: (
+            _CODE.fullmatch(v) is not None and not _SIX_DIGITS.search(_HEX_ID.sub("", v))
+        ),
+        int: lambda v: abs(v) <= EVENT_NUMBER_MAX,
+        float: lambda v: abs(v) <= EVENT_NUMBER_MAX,
+        bool: lambda v: True,
+        type(None): lambda v: True,
+        datetime: lambda v: True,
+        list: lambda v: _all_codes(v),
+    }
+    return checks.get(type(value), lambda v: False)(value)
+
+
+def _all_codes(values: Iterable[Any]) -> bool:
+    return all(_is_code(value) for value in values)

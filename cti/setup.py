@@ -1,0 +1,102 @@
+"""Making a data directory ready: templates copied, sounds built, people of the demo added.
+
+Everything here may be run twice: what people have edited is never overwritten.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import ivr
+from cti.asterisk.engine import render
+from cti.config import Settings, SettingsError
+from cti.records.database import create_database, migrate
+from cti.records.people import PeopleStore
+from cti.records.privacy import Keys
+from sounds.build import PROMPTS, build
+
+FLOWS = Path(ivr.__file__).parent / "flows"
+DEMO_PEOPLE = {
+    "rosa": ("Rosa", ["regulator"], ["fr", "en"]),
+    "remy": ("Rémy", ["regulator"], ["fr"]),
+    "lea": ("Léa", ["listener"], ["fr", "en"]),
+    "louis": ("Louis", ["listener"], ["fr"]),
+    "sam": ("Sam", ["supervisor"], ["fr"]),
+    "ada": ("Ada", ["admin"], ["fr"]),
+}
+Say = Callable[[str], None]
+
+
+def init(settings: Settings, say: Say) -> None:
+    """Make the data directory: flows to edit, secrets, sounds, the engine's configuration."""
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    flows = settings.data / "flows"
+    flows.mkdir(exist_ok=True)
+    for template in FLOWS.glob("*.yaml"):
+        if not (flows / template.name).exists():
+            shutil.copyfile(template, flows / template.name)
+    prompts = settings.data / "prompts.yaml"
+    if not prompts.exists():
+        shutil.copyfile(PROMPTS, prompts)
+    (settings.data / "recordings").mkdir(exist_ok=True)
+    say("les messages vocaux (une minute la première fois)")
+    build(settings.data / "sounds", settings.data / "recordings", source=prompts)
+    _let_the_engine_read(settings.data / "sounds")
+    render(settings)
+
+
+def _let_the_engine_read(folder: Path) -> None:
+    """Prompts are no secret: the engine's account reads them through its mount."""
+    folder.chmod(0o755)
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+async def prepare_database(settings: Settings) -> None:
+    """Bring the database to this version's tables."""
+    await migrate(settings.database)
+
+
+async def add_demo_people(settings: Settings) -> None:
+    """Add the demo's six people; their password and their phone's is ``demo-<name>``."""
+    database = create_database(settings.database)
+    try:
+        store = PeopleStore(database, Keys.load_or_create(settings.data / "secrets"))
+        known = {row.id for row in await store.load()}
+        for id_, (name, roles, languages) in DEMO_PEOPLE.items():
+            if id_ not in known:
+                await store.add(
+                    id_,
+                    name=name,
+                    roles=roles,
+                    phone=id_,
+                    password=f"demo-{id_}",
+                    languages=languages,
+                    sip_secret=f"demo-{id_}",
+                )
+    finally:
+        await database.close()
+
+
+def refuse_taken_ports(settings: Settings) -> None:
+    """Raise SettingsError when the engine's ports belong to another program."""
+    wanted = [
+        (socket.SOCK_DGRAM, settings.bind_address, settings.sip_port, "FIL_SIP_PORT"),
+        (socket.SOCK_STREAM, "127.0.0.1", settings.ari_port, "FIL_ARI_PORT"),
+        (socket.SOCK_STREAM, "127.0.0.1", settings.ami_port, "FIL_AMI_PORT"),
+        (socket.SOCK_STREAM, settings.web_address, settings.web_port, "FIL_WEB_PORT"),
+    ]
+    for kind, address, port, name in wanted:
+        with socket.socket(socket.AF_INET, kind) as probe:
+            if kind == socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError:
+                raise SettingsError(
+                    f"The port {port} of {address} is taken by another program. "
+                    f"Stop it, or set {name} to a free port."
+                ) from None

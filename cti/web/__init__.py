@@ -1,0 +1,1 @@
+"""What people and programs see of the line: pages, the agent websocket, the HTTP API."""

@@ -1,0 +1,369 @@
+"""The web server of the line: its pages, its addresses, and what each answers.
+
+Built once by ``make_app``. The order of the middlewares matters: headers go on
+everything, errors become words, and the guard stands before every handler.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import jinja2
+from aiohttp import WSCloseCode, web
+
+from cti.web import asyncapi, words
+from cti.web.door import (
+    ANSWER_SECONDS_MAX,
+    EVERYONE,
+    GUARD,
+    SESSION,
+    WHO,
+    Door,
+    Guard,
+    Handler,
+    Kind,
+    Opened,
+    Refused,
+    allow,
+    guard,
+    is_page,
+)
+from cti.web.screen import SCREENS, TEAM, Screens, Team, screen
+
+log = logging.getLogger(__name__)
+
+BODY_BYTES_MAX = 64 * 1024
+BODY_SECONDS_MAX = 10.0
+DESK = Path(__file__).resolve().parent.parent / "desk"
+DESK_FILES = {
+    "desk.js": "text/javascript",
+    "desk.css": "text/css",
+    "icon.svg": "image/svg+xml",
+}
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; "
+        "require-trusted-types-for 'script'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": (
+        "microphone=(self), camera=(), geolocation=(), display-capture=(), payment=(), usb=()"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+HTTPS_ONLY = "max-age=31536000; includeSubDomains"
+
+Health = Callable[[], str]
+DemoCall = Callable[[], Awaitable[None]]
+
+PAGES: web.AppKey[jinja2.Environment] = web.AppKey("pages", jinja2.Environment)
+WRAP_UP_SECONDS: web.AppKey[int] = web.AppKey("wrap_up_seconds", int)
+HEALTH: web.AppKey[Health] = web.AppKey("health")
+DEMO_CALL: web.AppKey[DemoCall | None] = web.AppKey("demo_call")
+
+
+class WebSettings(Protocol):
+    """What the web needs of the settings."""
+
+    @property
+    def origins(self) -> list[str]:
+        """The web origins a browser may speak to us from."""
+
+    @property
+    def secure_cookies(self) -> bool:
+        """True as soon as the desk is served over https."""
+
+    @property
+    def wrap_up_seconds(self) -> int:
+        """How long an agent has after a call."""
+
+
+def make_app(
+    team: Team,
+    door: Door,
+    settings: WebSettings,
+    health: Health = lambda: "ok",
+    demo_call: DemoCall | None = None,
+) -> web.Application:
+    """Build the web application. ``health`` returns "ok" or "degraded".
+
+    ``demo_call`` starts a scripted caller and returns once it dials; it puts a
+    button on the desk, and belongs to the demo only.
+    """
+    app = web.Application(
+        middlewares=[with_headers, errors_in_words, guard], client_max_size=BODY_BYTES_MAX
+    )
+    app[TEAM] = team
+    app[GUARD] = Guard(door, team.agents, settings.origins, settings.secure_cookies)
+    app[SCREENS] = Screens()
+    app[PAGES] = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(DESK), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    app[WRAP_UP_SECONDS] = settings.wrap_up_seconds
+    app[HEALTH] = health
+    app[DEMO_CALL] = demo_call
+    get, post = app.router.add_get, app.router.add_post
+    get("/", desk)
+    get("/login", login_page)
+    post("/login", login_form)
+    post("/logout", logout_form)
+    post("/api/v1/login", login)
+    post("/api/v1/logout", logout)
+    get("/api/v1/me", me)
+    if demo_call is not None:
+        post("/api/v1/demo/call", simulate_call)
+    get("/cti/v1", screen)
+    get("/cti/v1/asyncapi.json", contract)
+    get("/health", healthy)
+    get("/desk/{name}", desk_file)
+    app.cleanup_ctx.append(_watch_sessions)
+    app.on_shutdown.append(_close_screens)
+    return app
+
+
+async def _watch_sessions(app: web.Application) -> AsyncIterator[None]:
+    watch = asyncio.create_task(app[SCREENS].watch_sessions(app[GUARD]))
+    yield
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+
+
+async def _close_screens(app: web.Application) -> None:
+    for open_screen in app[SCREENS].all():
+        open_screen.stop(WSCloseCode.GOING_AWAY)
+
+
+# Around every answer ------------------------------------------------------------------
+
+
+@web.middleware
+async def with_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Put the security headers on every answer."""
+    response = await handler(request)
+    if not response.prepared:
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        if request.app[GUARD].secure:
+            response.headers["Strict-Transport-Security"] = HTTPS_ONLY
+    return response
+
+
+@web.middleware
+async def errors_in_words(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer errors with what happened and what to do; a page to people, JSON to programs."""
+    try:
+        async with asyncio.timeout(None if request.path == "/cti/v1" else BODY_SECONDS_MAX):
+            return await handler(request)
+    except web.HTTPRedirection as elsewhere:
+        return web.Response(
+            status=elsewhere.status, headers={"Location": elsewhere.headers["Location"]}
+        )
+    except web.HTTPException as refusal:
+        status = refusal.status
+    except TimeoutError:
+        status = 408
+    except Exception as trouble:  # noqa: BLE001  # the last net; its text may hold anything
+        log.error("web.failed", extra={"kind": type(trouble).__name__})
+        status = 500
+    title, advice = words.page_error(status)
+    if is_page(request):
+        return _page(request, "error.html", status, title=title, advice=advice)
+    return _problem(status, f"http_{status}", f"{title}. {advice}")
+
+
+def _page(request: web.Request, template: str, status: int = 200, **values: Any) -> web.Response:
+    text = request.app[PAGES].get_template(template).render(**values)
+    return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
+
+
+def _problem(status: int, code: str, message: str) -> web.Response:
+    return web.json_response({"error": {"code": code, "message": message}}, status=status)
+
+
+# Signing in ---------------------------------------------------------------------------
+
+
+@allow("public")
+async def login_page(request: web.Request) -> web.Response:
+    """The form to sign in; works without any script."""
+    return _login_page(request)
+
+
+def _login_page(request: web.Request, status: int = 200, problem: str = "") -> web.Response:
+    keeper = request.app[GUARD]
+    response = web.Response(status=status, content_type="text/html", charset="utf-8")
+    token = keeper.new_form_token(response)
+    demo = request.app[DEMO_CALL] is not None
+    template = request.app[PAGES].get_template("login.html")
+    response.text = template.render(token=token, problem=problem, demo=demo)
+    return response
+
+
+@allow("public")
+async def login_form(request: web.Request) -> web.StreamResponse:
+    """Sign in from the form; back to the form with a sentence when refused."""
+    keeper = request.app[GUARD]
+    form = await request.post()
+    if not keeper.right_form_token(request, str(form.get("form", ""))):
+        return _login_page(request, 403, words.FORM_TOO_OLD)
+    try:
+        opened = await _sign_in(
+            request, str(form.get("username", "")), str(form.get("password", "")), "cookie"
+        )
+    except Refused as refusal:
+        response = _login_page(request, _status(refusal), str(refusal))
+        _retry_after(response, refusal)
+        return response
+    response = web.Response(status=303, headers={"Location": "/"})
+    keeper.set_cookie(response, opened)
+    response.del_cookie(keeper.form_cookie, path="/", secure=keeper.secure)
+    return response
+
+
+@allow("public")
+async def login(request: web.Request) -> web.Response:
+    """``POST /api/v1/login``: a session as a cookie, and as a token for programs."""
+    # A page of another site can post a form here, but not JSON.
+    if request.content_type != "application/json":
+        return _problem(415, "json_expected", "Envoyez du JSON (Content-Type: application/json).")
+    try:
+        given = await request.json()
+        username, password = given["username"], given["password"]
+        if not (isinstance(username, str) and isinstance(password, str)):
+            raise TypeError
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return _problem(400, "bad_request", 'Envoyez {"username": "…", "password": "…"}.')
+    try:
+        opened = await _sign_in(request, username, password, "token")
+    except Refused as refusal:
+        code = "too_many_tries" if refusal.wait_seconds else "bad_credentials"
+        response = _problem(_status(refusal), code, str(refusal))
+        _retry_after(response, refusal)
+        return response
+    response = web.json_response(
+        {
+            "token": opened.secret,
+            "csrf": opened.csrf,
+            "expires_at": opened.expires_at.isoformat(),
+        }
+    )
+    request.app[GUARD].set_cookie(response, opened)
+    return response
+
+
+async def _sign_in(request: web.Request, username: str, password: str, kind: Kind) -> Opened:
+    keeper = request.app[GUARD]
+    try:
+        async with asyncio.timeout(2 * ANSWER_SECONDS_MAX):
+            opened = await keeper.sign_in(username, password, request.remote or "?", kind)
+    except Refused:
+        raise
+    except Exception as trouble:  # noqa: BLE001  # whatever a store that is away raises
+        log.warning("door.store_away", extra={"kind": type(trouble).__name__})
+        raise web.HTTPServiceUnavailable from None
+    # A secret from before signing in must be worth nothing after it.
+    before, by_cookie = keeper.secret_of(request)
+    if before and by_cookie:
+        await keeper.revoke(before)
+        request.app[SCREENS].close_session(before)
+    return opened
+
+
+def _status(refusal: Refused) -> int:
+    return 429 if refusal.wait_seconds else 401
+
+
+def _retry_after(response: web.Response, refusal: Refused) -> None:
+    if refusal.wait_seconds:
+        response.headers["Retry-After"] = str(int(refusal.wait_seconds) + 1)
+
+
+@allow(*EVERYONE)
+async def logout(request: web.Request) -> web.Response:
+    """``POST /api/v1/logout``: end this session and close its screens."""
+    response = web.json_response({"ok": True})
+    await _sign_out(request, response)
+    return response
+
+
+@allow(*EVERYONE)
+async def logout_form(request: web.Request) -> web.Response:
+    """Sign out from the desk's button; works without any script."""
+    response = web.Response(status=303, headers={"Location": "/login"})
+    await _sign_out(request, response)
+    return response
+
+
+async def _sign_out(request: web.Request, response: web.Response) -> None:
+    keeper = request.app[GUARD]
+    secret, _ = keeper.secret_of(request)
+    if secret:
+        await keeper.revoke(secret)
+        request.app[SCREENS].close_session(secret)
+    response.del_cookie(keeper.cookie, path="/", secure=keeper.secure)
+
+
+# Pages and facts ----------------------------------------------------------------------
+
+
+@allow(*EVERYONE)
+async def desk(request: web.Request) -> web.Response:
+    """The desk of whoever is signed in."""
+    return _page(
+        request,
+        "index.html",
+        name=request[WHO].name,
+        csrf=request[SESSION].csrf,
+        wrap_up_seconds=request.app[WRAP_UP_SECONDS],
+        demo=request.app[DEMO_CALL] is not None,
+    )
+
+
+@allow(*EVERYONE)
+async def me(request: web.Request) -> web.Response:
+    """``GET /api/v1/me``: who I am; 401 when I am no longer signed in."""
+    agent = request[WHO]
+    roles = sorted(role.value for role in agent.roles)
+    return web.json_response({"id": agent.id, "name": agent.name, "roles": roles})
+
+
+@allow(*EVERYONE)
+async def simulate_call(request: web.Request) -> web.Response:
+    """``POST /api/v1/demo/call``: have a scripted caller ring the line (demo only)."""
+    call = request.app[DEMO_CALL]
+    assert call is not None  # the address exists only in the demo
+    await call()
+    return web.json_response({"ok": True})
+
+
+@allow("public")
+async def contract(request: web.Request) -> web.Response:
+    """``GET /cti/v1/asyncapi.json``: the contract of the agent websocket."""
+    text = json.dumps(asyncapi.document(), ensure_ascii=False, indent=1)
+    return web.Response(text=text, content_type="application/json", charset="utf-8")
+
+
+@allow("public")
+async def healthy(request: web.Request) -> web.Response:
+    """``GET /health``: 200 while calls are served; "degraded" when something behind is not."""
+    return web.json_response({"status": request.app[HEALTH]()})
+
+
+@allow("public")
+async def desk_file(request: web.Request) -> web.StreamResponse:
+    """The few files of the desk, by name: nothing else of the disk can be asked for."""
+    name = request.match_info["name"]
+    if name not in DESK_FILES:
+        raise web.HTTPNotFound
+    headers = {"Content-Type": DESK_FILES[name] + "; charset=utf-8", "Cache-Control": "no-cache"}
+    return web.FileResponse(DESK / name, headers=headers)

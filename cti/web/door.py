@@ -1,0 +1,275 @@
+"""Who may come in: signing in, sessions, and the guard every request meets.
+
+Default deny: a handler that does not say with ``allow`` who may use it answers
+nobody. Passwords are tested one at a time, so that a flood of guesses can
+neither outrun the count of failures nor take the machine's memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Literal, Protocol, TypeVar
+
+from aiohttp import web
+
+from cti.people.agents import Agent, Role
+from cti.web import words
+
+log = logging.getLogger(__name__)
+
+ANSWER_SECONDS_MAX = 3.0  # the store of sessions; beyond it is as good as down
+USERNAME_CHARS_MAX = 64
+PASSWORD_CHARS_MAX = 256
+UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+EVERYONE = frozenset(Role)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+H = TypeVar("H", bound=Handler)
+Kind = Literal["cookie", "token"]
+
+
+class Opened(Protocol):
+    """A session just opened; the secret is shown once and never logged."""
+
+    @property
+    def secret(self) -> str:
+        """What the person's browser or program keeps."""
+
+    @property
+    def csrf(self) -> str:
+        """What their forms must carry."""
+
+    @property
+    def expires_at(self) -> datetime:
+        """When it ends, used or not."""
+
+
+class Session(Protocol):
+    """One person signed in from one place."""
+
+    @property
+    def agent_id(self) -> str:
+        """Who it is."""
+
+    @property
+    def csrf(self) -> str:
+        """What their forms must carry."""
+
+    @property
+    def expires_at(self) -> datetime:
+        """When it ends, used or not."""
+
+
+class Door(Protocol):
+    """The store of passwords, sessions and failures, as the web needs it."""
+
+    async def verify(self, username: str, password: str) -> str | None:
+        """The agent's id, or None; the same work whether the account exists or not."""
+
+    async def create_session(self, agent_id: str, kind: Kind) -> Opened:
+        """Open a session."""
+
+    async def find_session(self, secret: str) -> Session | None:
+        """The live session of that secret."""
+
+    async def touch(self, secret: str) -> None:
+        """The session was used: its idle time begins again."""
+
+    async def revoke(self, secret: str) -> None:
+        """End the session; unknown secrets are ignored."""
+
+    async def delay_seconds(self, account: str, address: str) -> float:
+        """How long to wait before the next try; 0 when one may be made now."""
+
+    async def record_failure(self, account: str, address: str) -> None:
+        """Count a failed try against the account and the address."""
+
+    async def clear_failures(self, account: str) -> None:
+        """Forget the account's failures after a right password."""
+
+
+class Refused(Exception):
+    """Signing in was refused; ``wait_seconds`` > 0 when it is because of too many tries."""
+
+    def __init__(self, sentence: str, wait_seconds: float = 0) -> None:
+        super().__init__(sentence)
+        self.wait_seconds = wait_seconds
+
+
+class Guard:
+    """Lets people in and tells who is asking."""
+
+    def __init__(
+        self, door: Door, agents: Mapping[str, Agent], origins: Iterable[str], secure: bool
+    ):
+        self._door = door
+        self._agents = agents
+        self._origins = frozenset(origins)
+        self._one_at_a_time = asyncio.Lock()
+        self.secure = secure
+        # The __Host- prefix exists only for cookies that never leave https.
+        self.cookie = "__Host-fil" if secure else "fil"
+        self.form_cookie = "__Host-fil-form" if secure else "fil-form"
+
+    async def sign_in(self, username: str, password: str, address: str, kind: Kind) -> Opened:
+        """Open a session. Raises Refused with a sentence for the person."""
+        username = username.strip().lower()
+        async with self._one_at_a_time:
+            wait = await self._door.delay_seconds(username, address)
+            if wait > 0:
+                raise Refused(words.too_many_tries(wait), wait)
+            agent_id = None
+            if len(username) <= USERNAME_CHARS_MAX and len(password) <= PASSWORD_CHARS_MAX:
+                agent_id = await self._door.verify(username, password)
+            if agent_id is None or agent_id not in self._agents:
+                await self._door.record_failure(username[:USERNAME_CHARS_MAX], address)
+                log.info("login.refused")
+                raise Refused(words.BAD_CREDENTIALS)
+            await self._door.clear_failures(username)
+        opened = await self._door.create_session(agent_id, kind)
+        log.info("login.opened", extra={"agent_id": agent_id, "kind": kind})
+        return opened
+
+    def secret_of(self, request: web.Request) -> tuple[str | None, bool]:
+        """The session secret the request carries, and whether a browser's cookie brought it."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token:
+            return token.strip(), False
+        return request.cookies.get(self.cookie), True
+
+    async def find(self, secret: str) -> Session | None:
+        """The live session of that secret; its idle time begins again.
+
+        Raises what the store raises, and TimeoutError when it does not answer.
+        """
+        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            session = await self._door.find_session(secret)
+            if session is not None:
+                await self._door.touch(secret)
+        return session
+
+    async def revoke(self, secret: str) -> None:
+        """End the session of that secret."""
+        await self._door.revoke(secret)
+
+    def agent(self, session: Session) -> Agent | None:
+        """The person of that session, if they are still of the team."""
+        return self._agents.get(session.agent_id)
+
+    def right_origin(self, request: web.Request, required: bool = False) -> bool:
+        """Whether the page that sent this request is one of ours.
+
+        A page under ``Referrer-Policy: no-referrer`` posts its forms with the
+        origin "null": the browser then says by Sec-Fetch-Site where it is from.
+        """
+        origin = request.headers.get("Origin")
+        if origin is None:
+            return not required
+        if origin == "null":
+            return not required and request.headers.get("Sec-Fetch-Site") == "same-origin"
+        return origin in self._origins
+
+    def set_cookie(self, response: web.Response, opened: Opened) -> None:
+        """Hand the session to a browser; scripts of the page cannot read it."""
+        response.set_cookie(
+            self.cookie,
+            opened.secret,
+            max_age=max(0, int((opened.expires_at - datetime.now(UTC)).total_seconds())),
+            path="/",
+            httponly=True,
+            secure=self.secure,
+            samesite="Strict",
+        )
+
+    def new_form_token(self, response: web.Response) -> str:
+        """A token for a form shown before there is a session: in the page and in a cookie."""
+        token = secrets.token_urlsafe(24)
+        response.set_cookie(
+            self.form_cookie,
+            token,
+            path="/",
+            httponly=True,
+            secure=self.secure,
+            samesite="Strict",
+        )
+        return token
+
+    def right_form_token(self, request: web.Request, token: str) -> bool:
+        """Whether the form posted is one that this browser was shown."""
+        return same(request.cookies.get(self.form_cookie, ""), token)
+
+
+def same(expected: str, given: str) -> bool:
+    """Compare secrets in constant time; an empty one never matches."""
+    return bool(expected) and hmac.compare_digest(expected.encode(), given.encode())
+
+
+GUARD: web.AppKey[Guard] = web.AppKey("guard", Guard)
+WHO: web.RequestKey[Agent] = web.RequestKey("who", Agent)
+SESSION: web.RequestKey[Session] = web.RequestKey("session")
+
+
+def allow(*roles: Role | str) -> Callable[[H], H]:
+    """Say who may use a handler: roles, or ``"public"`` for anybody."""
+
+    def mark(handler: H) -> H:
+        handler.roles = frozenset(roles)  # type: ignore[attr-defined]
+        return handler
+
+    return mark
+
+
+def roles_of(handler: object) -> frozenset[Role | str]:
+    """Who may use a handler; empty when it does not say, and then nobody may."""
+    roles: frozenset[Role | str] = getattr(handler, "roles", frozenset())
+    return roles
+
+
+def is_page(request: web.Request) -> bool:
+    """Whether a person reads the answer, rather than a program."""
+    return not request.path.startswith(("/api/", "/cti/", "/health"))
+
+
+async def _given_csrf(request: web.Request) -> str:
+    header = request.headers.get("X-CSRF-Token")
+    if header is not None:
+        return header
+    if request.content_type == "application/x-www-form-urlencoded":
+        return str((await request.post()).get("csrf", ""))
+    return ""
+
+
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn away whoever may not use this handler, before it runs."""
+    if request.match_info.http_exception is not None:  # 404 and 405 are about the address alone
+        return await handler(request)
+    roles = roles_of(request.match_info.handler)
+    keeper = request.app[GUARD]
+    if request.method in UNSAFE and not keeper.right_origin(request):
+        raise web.HTTPForbidden
+    if "public" in roles:
+        return await handler(request)
+    secret, by_cookie = keeper.secret_of(request)
+    try:
+        session = await keeper.find(secret) if secret else None
+    except Exception as trouble:  # noqa: BLE001  # whatever a store that is away raises
+        log.warning("door.store_away", extra={"kind": type(trouble).__name__})
+        raise web.HTTPServiceUnavailable from None
+    agent = keeper.agent(session) if session else None
+    if session is None or agent is None:
+        if is_page(request) and request.method == "GET":
+            raise web.HTTPSeeOther("/login")
+        raise web.HTTPUnauthorized
+    if not roles & agent.roles:
+        raise web.HTTPForbidden
+    risky = by_cookie and request.method in UNSAFE
+    if risky and not same(session.csrf, await _given_csrf(request)):
+        raise web.HTTPForbidden
+    request[WHO], request[SESSION] = agent, session
+    return await handler(request)

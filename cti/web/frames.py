@@ -1,0 +1,259 @@
+"""Every frame an agent's screen and the line exchange (``fil.cti.v1``), as typed models.
+
+The models are the contract: what a screen sends is checked against them, and
+the AsyncAPI document is generated from them. What the line sends may gain
+fields, never lose one; what a screen sends is closed, so that a misspelt field
+is reported instead of ignored.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+PROTOCOL = "fil.cti.v1"
+HANDOVER_CHARS_MAX = 2000
+# Marks that reorder the text around them: a handover could be made to read as its opposite.
+_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def _without_control_characters(text: str) -> str:
+    return "".join(
+        c for c in text if c in "\n\t" or (unicodedata.category(c) != "Cc" and c not in _REORDERING)
+    )
+
+
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+Text = Annotated[str, AfterValidator(_without_control_characters)]
+
+
+class Open(BaseModel):
+    """Sent by the line: readers must accept fields they do not know."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Closed(BaseModel):
+    """Sent by a screen: a field nobody knows is a mistake, and is reported."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+# What a screen asks ------------------------------------------------------------------
+
+
+class PresenceSet(Closed):
+    """What I can take from now on."""
+
+    presence: Literal["READY", "NOT_READY", "LOGGED_OUT"]
+    reason: Annotated[Text, Field(max_length=60)] | None = None
+
+
+class CallAccept(Closed):
+    """I want the offered call now, where my phone can be told to answer."""
+
+    call: Name
+
+
+class CallDecline(Closed):
+    """I cannot take the offered call."""
+
+    call: Name
+
+
+class Destination(Closed):
+    """Exactly one of a line, an agent or a relay, by id."""
+
+    line: Name | None = None
+    agent: Name | None = None
+    relay: Name | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Destination:
+        if sum(x is not None for x in (self.line, self.agent, self.relay)) != 1:
+            raise ValueError("give exactly one of line, agent, relay")
+        return self
+
+
+class CallOrient(Closed):
+    """Where the caller goes next, and what the next person should know."""
+
+    call: Name
+    to: Destination
+    handover: Annotated[Text, Field(max_length=HANDOVER_CHARS_MAX)] | None = None
+
+
+class CallEnd(Closed):
+    """I end the call."""
+
+    call: Name
+
+
+class WrapupDone(Closed):
+    """I have finished with the call, and what it came to."""
+
+    call: Name
+    disposition: Name
+
+
+class Ack(Closed):
+    """Every frame up to ``seq`` has been displayed to me."""
+
+    seq: Annotated[int, Field(ge=0)]
+
+
+class Resume(Closed):
+    """I was here before: give me what came after ``since``."""
+
+    epoch: Name
+    since: Annotated[int, Field(ge=0)]
+
+
+OPS: dict[str, type[Closed]] = {
+    "presence.set": PresenceSet,
+    "call.accept": CallAccept,
+    "call.decline": CallDecline,
+    "call.orient": CallOrient,
+    "call.end": CallEnd,
+    "wrapup.done": WrapupDone,
+    "ack": Ack,
+    "resume": Resume,
+}
+
+
+# What the line tells -----------------------------------------------------------------
+
+
+class Problem(Open):
+    """Why a command did nothing: a code for programs, a sentence for people."""
+
+    code: str
+    message: str
+
+
+class Result(Open):
+    """The answer to one command; it has no place in the numbered sequence."""
+
+    op: Literal["result"]
+    id: str | int | None
+    ok: bool
+    error: Problem | None = None
+
+
+class Hello(Open):
+    """First frame of every connection. A new epoch means that numbering started again."""
+
+    epoch: str
+    last_seq: int
+    heartbeat_seconds: int
+
+
+class PresenceView(Open):
+    """What the agent can take now, since when."""
+
+    presence: Literal["LOGGED_OUT", "NOT_READY", "READY", "RESERVED", "TALKING", "WRAP_UP"]
+    reason: str | None
+    since: datetime
+
+
+class CallRef(Open):
+    """A call, named."""
+
+    id: str
+
+
+class CallView(CallRef):
+    """The call's sheet. It never holds the caller's number."""
+
+    tier: str = Field(description="regulator or listener: the role in which it is answered")
+    language: str | None
+    waited_seconds: float
+    path: list[Any] = Field(description="where the caller has been before, oldest first")
+    handover: str | None
+    danger: bool | None
+    can_accept: bool = Field(
+        default=False, description="true when call.accept answers the agent's phone"
+    )
+
+
+class Person(Open):
+    """A member of the team."""
+
+    id: str
+    name: str
+    roles: list[str]
+
+
+class Colleague(Person):
+    """Another member of the team, to whom a caller may be oriented."""
+
+    presence: str
+
+
+class Labelled(Open):
+    """Something to choose in a list."""
+
+    id: str
+    label: str
+
+
+class Snapshot(Open):
+    """All that a screen must show now: replaces everything it knew."""
+
+    agent: Person
+    presence: PresenceView
+    call: CallView | None
+    call_state: Literal["offered", "connected"] | None
+    wrapup_call: str | None = Field(default=None, description="the call to name in wrapup.done")
+    lines: list[Labelled]
+    colleagues: list[Colleague]
+    dispositions: list[Labelled]
+
+
+class CallOffered(Open):
+    """The screen pop. It must be acked once displayed, before the phone is rung."""
+
+    offer: str
+    call: CallView
+    line: str | None
+    expires_at: datetime
+
+
+class CallUpdated(Open):
+    """Something about the call changed; the fields given replace those known."""
+
+    call: CallRef
+
+
+class CallWithdrawn(Open):
+    """The offer is over: the caller left, or somebody else has the call."""
+
+    call: CallRef
+    reason: str | None
+
+
+class CallConnected(Open):
+    """The caller and the agent hear each other."""
+
+    call: CallRef
+
+
+class CallEnded(Open):
+    """The agent's part in the call is over."""
+
+    call: CallRef
+
+
+EVENTS: dict[str, type[Open]] = {
+    "hello": Hello,
+    "snapshot": Snapshot,
+    "presence.changed": PresenceView,
+    "call.offered": CallOffered,
+    "call.updated": CallUpdated,
+    "call.withdrawn": CallWithdrawn,
+    "call.connected": CallConnected,
+    "call.ended": CallEnded,
+}

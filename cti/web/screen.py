@@ -1,0 +1,399 @@
+"""The agent websocket: one open screen tells and asks, numbered, bounded, never in the way.
+
+A screen drains its agent's outbox and hands decisions to the agent. It never
+waits for a call, and a call never waits for it: what is told goes through a
+bounded queue, and a screen that does not read is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from aiohttp import WSCloseCode, WSMsgType, web
+from pydantic import ValidationError
+
+from cti.people.agents import Accept, Agent, Decline, End, Message, Orient, Presence
+from cti.web import words
+from cti.web.door import EVERYONE, GUARD, SESSION, WHO, Guard, Session, allow
+from cti.web.frames import (
+    OPS,
+    PROTOCOL,
+    Ack,
+    CallAccept,
+    CallDecline,
+    CallEnd,
+    CallOrient,
+    Closed,
+    Destination,
+    PresenceSet,
+    Resume,
+    WrapupDone,
+)
+
+log = logging.getLogger(__name__)
+
+FRAME_BYTES_MAX = 16 * 1024
+FRAMES_PER_SECOND_MAX = 20.0
+FRAMES_AT_ONCE_MAX = 40
+FRAMES_QUEUED_MAX = 256
+SCREENS_PER_AGENT_MAX = 5
+HEARTBEAT_SECONDS = 15
+SESSION_CHECK_SECONDS = 20.0  # sessions ended elsewhere than here
+CLOSE_SECONDS_MAX = 2.0
+ID_CHARS_MAX = 64
+
+TOO_SLOW = 4008
+TOO_MANY = 4009
+SIGNED_OUT = 4401
+
+
+class Team(Protocol):
+    """The running team, as a screen needs it."""
+
+    @property
+    def agents(self) -> Mapping[str, Agent]:
+        """Everybody, by id."""
+
+    async def set_presence(
+        self, agent: Agent, presence: Presence, reason: str | None
+    ) -> str | None:
+        """Change what the agent can take; tells their screens. Returns an error code or None."""
+
+    async def wrapup_done(self, agent: Agent, call_id: str, disposition: str) -> str | None:
+        """The agent has finished with a call. Returns an error code or None."""
+
+    def snapshot(self, agent: Agent) -> dict[str, Any]:
+        """All that the agent's screen must show now."""
+
+
+class Mistake(Exception):
+    """A command that does nothing; the text is its error code."""
+
+
+class Screens:
+    """Every screen open now, so that signing out closes them and nobody opens too many."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, list[Screen]] = {}
+
+    def add(self, screen: Screen) -> None:
+        """Count a screen in. The oldest of an agent who has too many is closed.
+
+        Closing the oldest rather than refusing the newest: after a cut, the old
+        ones are ghosts that nobody looks at.
+        """
+        mine = self._open.setdefault(screen.agent.id, [])
+        mine.append(screen)
+        if len(mine) > SCREENS_PER_AGENT_MAX:
+            mine[0].stop(TOO_MANY)
+
+    def remove(self, screen: Screen) -> None:
+        """Count a screen out."""
+        mine = self._open.get(screen.agent.id, [])
+        if screen in mine:
+            mine.remove(screen)
+        if not mine:
+            self._open.pop(screen.agent.id, None)
+
+    def all(self) -> list[Screen]:
+        """The screens open now."""
+        return [screen for mine in self._open.values() for screen in mine]
+
+    def close_session(self, secret: str) -> None:
+        """Close the screens opened with that session."""
+        for screen in self.all():
+            if screen.secret == secret:
+                screen.stop(SIGNED_OUT)
+
+    def close_agent(self, agent_id: str) -> None:
+        """Close the screens of somebody who no longer may have any."""
+        for screen in list(self._open.get(agent_id, [])):
+            screen.stop(SIGNED_OUT)
+
+    async def watch_sessions(self, guard: Guard) -> None:
+        """Close screens whose session ended elsewhere. Runs for ever.
+
+        A store that does not answer closes nobody's screen: calls come first.
+        """
+        while True:
+            await asyncio.sleep(SESSION_CHECK_SECONDS)
+            for secret in {screen.secret for screen in self.all()}:
+                try:
+                    ended = await guard.find(secret) is None
+                except Exception as trouble:  # noqa: BLE001  # whatever the store raises, the screens stay
+                    log.warning("screen.sessions_unknown", extra={"kind": type(trouble).__name__})
+                    break
+                if ended:
+                    self.close_session(secret)
+
+
+SCREENS: web.AppKey[Screens] = web.AppKey("screens", Screens)
+TEAM: web.AppKey[Team] = web.AppKey("team", Team)
+
+
+class Pace:
+    """So many frames a second, with some at once; the rest waits its turn."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._left = float(FRAMES_AT_ONCE_MAX)
+        self._at = clock()
+
+    def wait_seconds(self) -> float:
+        """Take one turn; returns how long to wait before using it."""
+        now = self._clock()
+        self._left = min(FRAMES_AT_ONCE_MAX, self._left + (now - self._at) * FRAMES_PER_SECOND_MAX)
+        self._at = now
+        self._left -= 1
+        return max(0.0, -self._left / FRAMES_PER_SECOND_MAX)
+
+
+class Screen:
+    """One open websocket of one agent."""
+
+    def __init__(
+        self, agent: Agent, team: Team, session: Session, secret: str, socket: web.WebSocketResponse
+    ) -> None:
+        self.agent = agent
+        self.secret = secret
+        self._team = team
+        self._session = session
+        self._socket = socket
+        self._queue: asyncio.Queue[str] = asyncio.Queue(FRAMES_QUEUED_MAX)
+        self._stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def stop(self, code: int) -> None:
+        """Have the screen closed with that code; returns at once."""
+        if not self._stopped.done():
+            self._stopped.set_result(code)
+
+    async def run(self) -> int:
+        """Serve the screen until it leaves or is stopped. Returns the code to close it with."""
+        outbox = self.agent.outbox
+        # Nothing awaits between the snapshot and the subscription, so no message falls between.
+        self._tell("hello", self._hello())
+        self._tell("snapshot", self._team.snapshot(self.agent))
+        leave = outbox.open_screen(self._show)
+        left = (self._session.expires_at - datetime.now(UTC)).total_seconds()
+        expiry = asyncio.get_running_loop().call_later(max(0.0, left), self.stop, SIGNED_OUT)
+        work = {asyncio.create_task(self._read()), asyncio.create_task(self._write())}
+        try:
+            first: set[asyncio.Future[Any]] = {*work, self._stopped}
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leave()
+            expiry.cancel()
+            for task in work:
+                task.cancel()
+            results = await asyncio.gather(*work, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception) and not isinstance(result, ConnectionError):
+                log.error("screen.broken", extra={"kind": type(result).__name__})
+        return self._stopped.result() if self._stopped.done() else WSCloseCode.OK
+
+    # What is told
+
+    def _hello(self) -> dict[str, Any]:
+        outbox = self.agent.outbox
+        return {
+            "epoch": outbox.epoch,
+            "last_seq": outbox.last_seq,
+            "heartbeat_seconds": HEARTBEAT_SECONDS,
+        }
+
+    def _tell(self, type_: str, data: dict[str, Any]) -> None:
+        last = self.agent.outbox.last_seq
+        self._show(Message(last, uuid.uuid4().hex, type_, datetime.now(UTC), data))
+
+    def _show(self, message: Message) -> None:
+        self._queue_frame(
+            {
+                "seq": message.seq,
+                "id": message.id,
+                "type": message.type,
+                "time": message.time.isoformat(),
+                "data": message.data,
+            }
+        )
+
+    def _queue_frame(self, frame: dict[str, Any]) -> None:
+        try:
+            self._queue.put_nowait(json.dumps(frame))
+        except asyncio.QueueFull:
+            log.warning("screen.too_slow", extra={"agent_id": self.agent.id})
+            self.stop(TOO_SLOW)
+
+    async def _write(self) -> None:
+        while True:
+            await self._socket.send_str(await self._queue.get())
+
+    # What is asked
+
+    async def _read(self) -> None:
+        pace = Pace()
+        while True:
+            message = await self._socket.receive()
+            if message.type is WSMsgType.TEXT:
+                await self._answer(message.data)
+            elif message.type is WSMsgType.BINARY:
+                self._queue_frame(_result(None, "bad_json"))
+            else:
+                return
+            # Too fast is not an error: the socket is simply read more slowly.
+            await asyncio.sleep(pace.wait_seconds())
+
+    async def _answer(self, text: str) -> None:
+        id_: str | int | None = None
+        error: str | None
+        try:
+            frame = _object(text)
+            id_ = _id(frame)
+            error = await self._obey(_command(frame))
+        except Mistake as mistake:
+            error = str(mistake)
+        except Exception as trouble:  # noqa: BLE001  # one broken command, one error
+            log.error(
+                "screen.command_failed",
+                extra={"kind": type(trouble).__name__, "where": _where(trouble)},
+            )
+            error = "internal"
+        self._queue_frame(_result(id_, error))
+
+    async def _obey(self, command: Closed) -> str | None:
+        agent = self.agent
+        match command:
+            case Ack(seq=seq):
+                agent.outbox.ack(seq)
+                return None
+            case Resume(epoch=epoch, since=since):
+                self._resume(epoch, since)
+                return None
+            case PresenceSet(presence=presence, reason=reason):
+                return await self._team.set_presence(agent, Presence(presence), reason)
+            case CallAccept(call=call):
+                return agent.decide(call, Accept())
+            case CallDecline(call=call):
+                return agent.decide(call, Decline())
+            case CallOrient(call=call, to=to, handover=handover):
+                self._check_destination(to)
+                where = to.model_dump()
+                return agent.decide(call, Orient(**where, handover=handover or None))
+            case CallEnd(call=call):
+                return agent.decide(call, End())
+            case WrapupDone(call=call, disposition=disposition):
+                return await self._team.wrapup_done(agent, call, disposition)
+        raise Mistake("unknown_op")
+
+    def _check_destination(self, to: Destination) -> None:
+        known = self._team.snapshot(self.agent)
+        lines = {line["id"] for line in known["lines"]}
+        people = {person["id"] for person in known["colleagues"]}
+        relays = {relay["id"] for relay in known.get("relays", [])}
+        if to.line not in {None, *lines} or to.agent not in {None, *people}:
+            raise Mistake("no_such_destination")
+        if to.relay not in {None, *relays}:
+            raise Mistake("no_such_destination")
+
+    def _resume(self, epoch: str, since: int) -> None:
+        outbox = self.agent.outbox
+        missed = outbox.since(since) if epoch == outbox.epoch else None
+        room = FRAMES_QUEUED_MAX - self._queue.qsize() - 1  # one place for the result
+        if missed is None or len(missed) > room:
+            self._tell("snapshot", self._team.snapshot(self.agent))
+            return
+        for message in missed:
+            self._show(message)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        frame = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Mistake("bad_json") from None
+    if not isinstance(frame, dict):
+        raise Mistake("bad_json")
+    return frame
+
+
+def _id(frame: dict[str, Any]) -> str | int | None:
+    id_ = frame.get("id")
+    if isinstance(id_, str) and len(id_) <= ID_CHARS_MAX:
+        return id_
+    if isinstance(id_, int) and not isinstance(id_, bool) and abs(id_) < 2**53:
+        return id_
+    return None
+
+
+def _command(frame: dict[str, Any]) -> Closed:
+    op = frame.get("op")
+    model = OPS.get(op) if isinstance(op, str) else None
+    if model is None:
+        raise Mistake("unknown_op")
+    try:
+        return model.model_validate(frame.get("data", {}))
+    except ValidationError:
+        # Without the details: they repeat what was typed, which may be about a caller.
+        raise Mistake("bad_frame") from None
+
+
+def _result(id_: str | int | None, error: str | None) -> dict[str, Any]:
+    problem = {"code": error, "message": words.command_error(error)} if error else None
+    return {"op": "result", "id": id_, "ok": error is None, "error": problem}
+
+
+def _where(trouble: BaseException) -> str:
+    step = trouble.__traceback__
+    while step and step.tb_next:
+        step = step.tb_next
+    return f"{step.tb_frame.f_code.co_qualname}:{step.tb_lineno}" if step else "?"
+
+
+@allow(*EVERYONE)
+async def screen(request: web.Request) -> web.StreamResponse:
+    """``GET /cti/v1``: open a screen. Returns when the screen is closed."""
+    guard, screens = request.app[GUARD], request.app[SCREENS]
+    secret, by_cookie = guard.secret_of(request)
+    # Browsers send cookies with any page's websocket: only our pages may open one.
+    if secret is None or not guard.right_origin(request, required=by_cookie):
+        raise web.HTTPForbidden
+    offered = request.headers.get("Sec-WebSocket-Protocol")
+    if offered is not None and PROTOCOL not in [p.strip() for p in offered.split(",")]:
+        raise web.HTTPBadRequest
+    socket = web.WebSocketResponse(
+        protocols=(PROTOCOL,),
+        heartbeat=HEARTBEAT_SECONDS,
+        max_msg_size=FRAME_BYTES_MAX,
+        compress=False,
+        timeout=1.0,
+        writer_limit=2 * FRAME_BYTES_MAX,
+    )
+    await socket.prepare(request)
+    agent = request[WHO]
+    mine = Screen(agent, request.app[TEAM], request[SESSION], secret, socket)
+    screens.add(mine)
+    log.info("screen.opened", extra={"agent_id": agent.id})
+    try:
+        code = await mine.run()
+    finally:
+        screens.remove(mine)
+    log.info("screen.closed", extra={"agent_id": agent.id, "code": int(code)})
+    await _close(request, socket, code)
+    return socket
+
+
+async def _close(request: web.Request, socket: web.WebSocketResponse, code: int) -> None:
+    """Close within a limit: a screen that does not read would never let the close frame out."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS_MAX):
+            await socket.close(code=code)
+    except TimeoutError:
+        pass
+    if request.transport is not None and not socket.closed:
+        request.transport.abort()

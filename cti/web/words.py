@@ -1,0 +1,71 @@
+"""What the web says to people when something cannot be done, as a kind colleague would."""
+
+from __future__ import annotations
+
+_COMMANDS = {
+    "answer_your_phone": "Votre téléphone sonne : décrochez-le, l'appel sera à vous.",
+    "no_such_call": "Cet appel n'est plus chez vous. Vous n'avez rien à faire.",
+    "already_connected": "Vous êtes déjà en ligne avec cette personne.",
+    "not_connected": "Vous n'êtes pas encore en ligne avec cette personne. "
+    "Décrochez d'abord votre téléphone.",
+    "no_such_destination": "Cette destination n'existe pas ou plus. "
+    "Choisissez-en une autre dans la liste.",
+    "no_such_disposition": "Ce motif n'existe pas. Choisissez-en un dans la liste.",
+    "no_such_wrapup": "Cet appel est déjà rangé. Vous n'avez rien à faire.",
+    "not_yours_to_set": "La ligne change cet état d'elle-même. "
+    "Choisissez Disponible, En pause ou Fin de service.",
+    "bad_json": "Le message n'est pas du JSON lisible. Envoyez un objet JSON en texte UTF-8.",
+    "bad_frame": "Il manque quelque chose au message, ou un champ y est de trop.",
+    "unknown_op": "Cette commande n'existe pas. Les commandes sont dans /cti/v1/asyncapi.json.",
+    "internal": "Quelque chose n'a pas fonctionné de notre côté. L'appel, lui, continue. "
+    "Réessayez dans un instant.",
+}
+
+_PAGES = {
+    400: ("Demande incomprise", "Revenez à la page précédente et réessayez."),
+    401: ("Vous n'êtes pas connecté", "Connectez-vous, puis réessayez."),
+    403: (
+        "Cette page ne vous est pas ouverte",
+        "Si vous pensez que c'est une erreur, parlez-en à la coordination de la ligne.",
+    ),
+    404: ("Cette page n'existe pas", "L'adresse a peut-être changé. Revenez à l'accueil."),
+    405: ("Demande incomprise", "Revenez à la page précédente et réessayez."),
+    413: ("C'est trop long", "Raccourcissez le texte, puis envoyez-le de nouveau."),
+    429: ("Trop d'essais", "Attendez un peu, puis réessayez."),
+    503: (
+        "La ligne ne peut pas vérifier votre accès pour le moment",
+        "Les appels en cours continuent. Réessayez dans une minute, "
+        + "puis prévenez la coordination si cela dure.",
+    ),
+}
+_BROKEN = (
+    "Quelque chose n'a pas fonctionné de notre côté",
+    "Les appels en cours continuent. Réessayez dans un instant, "
+    + "puis prévenez la coordination si cela dure.",
+)
+
+BAD_CREDENTIALS = (
+    "L'identifiant ou le mot de passe n'est pas le bon. "
+    "Vérifiez les majuscules, puis essayez de nouveau."
+)
+FORM_TOO_OLD = "Cette page était ouverte depuis trop longtemps. Entrez vos accès une nouvelle fois."
+
+
+def command_error(code: str) -> str:
+    """The sentence for an error code of a command; codes nobody wrote for get a plain one."""
+    return _COMMANDS.get(code, "Ce n'est pas possible pour le moment. Réessayez dans un instant.")
+
+
+def page_error(status: int) -> tuple[str, str]:
+    """What happened and what to do, for an HTTP status."""
+    return _PAGES.get(status, _BROKEN)
+
+
+def too_many_tries(seconds: float) -> str:
+    """Said instead of testing a password after too many failures."""
+    minutes = max(1, round(seconds / 60 + 0.49))
+    wait = "une minute" if minutes == 1 else f"{minutes} minutes"
+    return (
+        f"Il y a eu trop d'essais. Par prudence, attendez {wait}, puis réessayez. "
+        "Mot de passe oublié ? La coordination de la ligne peut vous en donner un nouveau."
+    )

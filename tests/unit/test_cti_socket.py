@@ -1,0 +1,561 @@
+"""The agent websocket keeps its contract, and one screen never troubles another."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import jsonschema
+import pytest
+import pytest_asyncio
+from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError, web
+from aiohttp.test_utils import TestClient, TestServer
+
+from cti.people.agents import Accept, Decline, End, Orient, Presence
+from cti.web import asyncapi
+from cti.web import screen as screens
+from cti.web.screen import SCREENS, Pace
+from tests.web_house import ORIGIN, House
+
+Client = TestClient[web.Request, web.Application]
+DOCUMENT = asyncapi.document()
+
+
+def validate(frame: dict[str, Any]) -> dict[str, Any]:
+    """Check a frame against the published contract."""
+    name = "".join(part.capitalize() for part in frame.get("type", "result").split("."))
+    name = {"presence.changed": "PresenceChanged"}.get(frame.get("type", ""), name)
+    schema = {
+        "$ref": f"#/components/schemas/{name}Frame",
+        "components": DOCUMENT["components"],
+    }
+    checker = jsonschema.Draft202012Validator(
+        schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    )
+    checker.validate(frame)
+    return frame
+
+
+class Screen:
+    """One open websocket, as a program would use it. Every frame it reads is validated."""
+
+    def __init__(self, socket: ClientWebSocketResponse) -> None:
+        self.socket = socket
+
+    async def frame(self) -> dict[str, Any]:
+        message = await self.socket.receive(timeout=4)
+        assert message.type is WSMsgType.TEXT, message
+        return validate(json.loads(message.data))
+
+    async def until(self, type_: str) -> dict[str, Any]:
+        while True:
+            frame = await self.frame()
+            if frame.get("type") == type_:
+                return frame
+
+    async def ask(self, op: str, **data: Any) -> dict[str, Any]:
+        await self.socket.send_json({"op": op, "id": "q", "data": data})
+        return await self.result()
+
+    async def result(self) -> dict[str, Any]:
+        while True:
+            frame = await self.frame()
+            if frame.get("op") == "result":
+                return frame
+
+    async def close_code(self) -> int | None:
+        while True:
+            message = await self.socket.receive(timeout=4)
+            if message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING):
+                return self.socket.close_code
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+@pytest_asyncio.fixture
+async def client(house: House) -> AsyncIterator[Client]:
+    async with TestClient(TestServer(house.app)) as client:
+        yield client
+
+
+async def opened(house: House, client: Client, who: str = "rosa", token: str = "") -> Screen:
+    headers = {"Authorization": f"Bearer {token or await house.token(who)}"}
+    socket = await client.ws_connect("/cti/v1", protocols=["fil.cti.v1"], headers=headers)
+    assert socket.protocol == "fil.cti.v1"
+    return Screen(socket)
+
+
+async def greeted(house: House, client: Client, who: str = "rosa") -> Screen:
+    screen = await opened(house, client, who)
+    await screen.until("snapshot")
+    return screen
+
+
+def code(result: dict[str, Any]) -> str | None:
+    return None if result["ok"] else result["error"]["code"]
+
+
+# Coming in
+
+
+async def test_a_screen_is_greeted_then_told_all_it_must_show(house: House, client: Client) -> None:
+    house.agent("rosa").outbox.push("presence.changed", house.agent("rosa").presence_view())
+    screen = await opened(house, client)
+    hello, snapshot = await screen.frame(), await screen.frame()
+    assert hello["type"] == "hello" and snapshot["type"] == "snapshot"
+    outbox = house.agent("rosa").outbox
+    assert hello["data"] == {"epoch": outbox.epoch, "last_seq": 1, "heartbeat_seconds": 15}
+    assert hello["seq"] == snapshot["seq"] == 1
+    assert snapshot["data"]["agent"]["id"] == "rosa"
+    assert {line["id"] for line in snapshot["data"]["lines"]} == {"regulators", "listeners"}
+
+
+@pytest.mark.parametrize("origin", [None, "null", "http://ailleurs.test", ORIGIN + ".evil.test"])
+async def test_a_cookie_opens_a_screen_from_our_pages_only(
+    house: House, client: Client, origin: str | None
+) -> None:
+    cookie = {"Cookie": f"fil={await house.token('rosa')}"}
+    headers = cookie | ({"Origin": origin} if origin else {})
+    with pytest.raises(WSServerHandshakeError) as refused:
+        await client.ws_connect("/cti/v1", headers=headers)
+    assert refused.value.status == 403
+    socket = await client.ws_connect("/cti/v1", headers=cookie | {"Origin": ORIGIN})
+    assert (await Screen(socket).frame())["type"] == "hello"
+
+
+async def test_another_protocol_is_refused(house: House, client: Client) -> None:
+    headers = {"Authorization": f"Bearer {await house.token('rosa')}"}
+    with pytest.raises(WSServerHandshakeError) as refused:
+        await client.ws_connect("/cti/v1", protocols=["fil.cti.v9"], headers=headers)
+    assert refused.value.status == 400
+
+
+async def test_a_stranger_opens_no_screen(client: Client) -> None:
+    with pytest.raises(WSServerHandshakeError) as refused:
+        await client.ws_connect("/cti/v1", headers={"Authorization": "Bearer inconnu"})
+    assert refused.value.status == 401
+
+
+# The pop
+
+
+async def test_only_the_agent_concerned_is_told_of_a_call(house: House, client: Client) -> None:
+    rosa, lea = await greeted(house, client), await greeted(house, client, "lea")
+    house.offer("rosa", handover="confidence")
+    pop = await rosa.until("call.offered")
+    assert pop["data"]["call"]["handover"] == "confidence"
+    house.agent("lea").outbox.push("presence.changed", house.agent("lea").presence_view())
+    assert (await lea.frame())["type"] == "presence.changed"
+
+
+async def test_an_ack_says_that_the_pop_is_displayed(house: House, client: Client) -> None:
+    screen = await greeted(house, client)
+    pop = house.offer("rosa")
+    displayed = asyncio.create_task(house.agent("rosa").outbox.displayed(pop, 4))
+    frame = await screen.until("call.offered")
+    assert not displayed.done()
+    assert (await screen.ask("ack", seq=frame["seq"]))["ok"]
+    assert await displayed
+
+
+async def test_every_event_of_a_call_keeps_the_contract(house: House, client: Client) -> None:
+    screen = await greeted(house, client)
+    rosa = house.agent("rosa")
+    house.offer("rosa")
+    rosa.outbox.push("call.updated", {"call": {"id": "c1", "language": "en"}})
+    house.withdraw("rosa", "caller_left")
+    house.offer("rosa", "c2")
+    house.connect("rosa")
+    house.end("rosa")
+    seen = {(await screen.frame())["type"] for _ in range(10)}
+    assert seen == {
+        "presence.changed",
+        "call.offered",
+        "call.updated",
+        "call.withdrawn",
+        "call.connected",
+        "call.ended",
+    }
+
+
+def test_the_contract_refuses_what_is_not_it() -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        validate({"seq": 1, "id": "x", "type": "hello", "time": "2026-01-01T00:00:00Z", "data": {}})
+    with pytest.raises(jsonschema.ValidationError):
+        validate({"op": "result", "id": "x"})
+
+
+# Commands
+
+
+async def test_presence_is_what_the_agent_said(house: House, client: Client) -> None:
+    screen = await greeted(house, client)
+    await screen.socket.send_json(
+        {"op": "presence.set", "id": "1", "data": {"presence": "READY", "reason": None}}
+    )
+    changed = await screen.until("presence.changed")
+    assert changed["data"]["presence"] == "READY"
+    assert (await screen.result())["id"] == "1"
+    assert house.agent("rosa").presence is Presence.READY
+    refused = await screen.ask("presence.set", presence="TALKING", reason=None)
+    assert code(refused) == "bad_frame"
+
+
+async def test_decisions_reach_the_call_and_only_where_they_apply(
+    house: House, client: Client
+) -> None:
+    screen = await greeted(house, client)
+    assert code(await screen.ask("call.decline", call="c1")) == "no_such_call"
+    house.offer("rosa")
+    engagement = house.agent("rosa").engagement
+    assert engagement
+    assert code(await screen.ask("call.end", call="c1")) == "not_connected"
+    assert code(await screen.ask("call.accept", call="c1")) == "answer_your_phone"
+    engagement.can_accept_on_screen = True
+    assert code(await screen.ask("call.accept", call="c1")) is None
+    assert code(await screen.ask("call.decline", call="c1")) is None
+    house.connect("rosa")
+    assert code(await screen.ask("call.decline", call="c1")) == "already_connected"
+    house.team.move(house.agent("lea"), Presence.READY)
+    for to in ({"line": "listeners"}, {"agent": "lea"}):
+        oriented = await screen.ask("call.orient", call="c1", to=to, handover="dit\x00 \u202etout")
+        assert code(oriented) is None
+    assert code(await screen.ask("call.end", call="c1")) is None
+    decided = [engagement.decisions.get_nowait() for _ in range(5)]
+    assert decided == [
+        Accept(),
+        Decline(),
+        Orient(line="listeners", handover="dit tout"),
+        Orient(agent="lea", handover="dit tout"),
+        End(),
+    ]
+    assert engagement.decisions.empty()
+
+
+@pytest.mark.parametrize(
+    ("to", "expected"),
+    [
+        ({"line": "nowhere"}, "no_such_destination"),
+        ({"agent": "rosa"}, "no_such_destination"),
+        ({"agent": "personne"}, "no_such_destination"),
+        ({"relay": "r1"}, "no_such_destination"),
+        ({}, "bad_frame"),
+        ({"line": "listeners", "agent": "lea"}, "bad_frame"),
+        ({"lines": "listeners"}, "bad_frame"),
+        ("listeners", "bad_frame"),
+    ],
+)
+async def test_a_caller_is_oriented_only_to_somewhere_that_exists(
+    house: House, client: Client, to: object, expected: str
+) -> None:
+    screen = await greeted(house, client)
+    house.offer("rosa")
+    house.connect("rosa")
+    assert code(await screen.ask("call.orient", call="c1", to=to, handover=None)) == expected
+    engagement = house.agent("rosa").engagement
+    assert engagement and engagement.decisions.empty()
+
+
+async def test_an_agent_cannot_decide_for_another(house: House, client: Client) -> None:
+    house.offer("lea", "hers")
+    screen = await greeted(house, client)
+    assert code(await screen.ask("call.decline", call="hers")) == "no_such_call"
+    engagement = house.agent("lea").engagement
+    assert engagement and engagement.decisions.empty()
+
+
+async def test_wrap_up_takes_one_of_the_known_dispositions(house: House, client: Client) -> None:
+    screen = await greeted(house, client)
+    house.offer("rosa")
+    house.connect("rosa")
+    house.end("rosa")
+    wrong = await screen.ask("wrapup.done", call="c1", disposition="n'importe")
+    assert code(wrong) == "no_such_disposition"
+    assert code(await screen.ask("wrapup.done", call="c2", disposition="ecoute")) is not None
+    assert code(await screen.ask("wrapup.done", call="c1", disposition="ecoute")) is None
+    assert house.wrapups == [("c1", "rosa", "ecoute")]
+
+
+# Nonsense
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "bad_json"),
+        ("pas du json", "bad_json"),
+        ("[]", "bad_json"),
+        ("null", "bad_json"),
+        ("[" * 15_000, "bad_json"),
+        ('{"a":' * 2_900, "bad_json"),
+        ("9" * 10_000, "bad_json"),
+        ("{}", "unknown_op"),
+        ('{"op": ["ack"], "data": {}}', "unknown_op"),
+        ('{"op": "call.steal", "id": "q", "data": {}}', "unknown_op"),
+        ('{"op": "ack", "id": "q"}', "bad_frame"),
+        ('{"op": "ack", "id": "q", "data": null}', "bad_frame"),
+        ('{"op": "ack", "id": "q", "data": {"seq": -1}}', "bad_frame"),
+        ('{"op": "ack", "id": "q", "data": {"seq": "1"}}', "bad_frame"),
+        ('{"op": "ack", "id": "q", "data": {"seq": 1, "more": 2}}', "bad_frame"),
+        ('{"op": "ack", "id": {"a": 1}, "data": {"seq": 1e400}}', "bad_frame"),
+        ('{"op": "call.end", "id": "q", "data": {"call": "\\ud800"}}', "bad_frame"),
+    ],
+)
+async def test_nonsense_is_answered_and_the_screen_stays(
+    house: House, client: Client, text: str, expected: str
+) -> None:
+    screen = await greeted(house, client)
+    await screen.socket.send_str(text)
+    assert code(await screen.result()) == expected
+    assert (await screen.ask("ack", seq=0))["ok"]
+
+
+async def test_a_command_that_breaks_on_our_side_is_said_and_the_screen_stays(
+    house: House, client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object) -> str | None:
+        raise RuntimeError("06 39 98 00 01")
+
+    monkeypatch.setattr(house.team, "set_presence", broken)
+    screen = await greeted(house, client)
+    result = await screen.ask("presence.set", presence="READY", reason=None)
+    assert code(result) == "internal"
+    assert "06 39 98" not in caplog.text + json.dumps(result)
+    assert (await screen.ask("ack", seq=0))["ok"]
+
+
+async def test_binary_is_answered_and_a_frame_too_big_closes(house: House, client: Client) -> None:
+    screen = await greeted(house, client)
+    await screen.socket.send_bytes(b"\x00\xff")
+    assert code(await screen.result()) == "bad_json"
+    await screen.socket.send_str("x" * (16 * 1024 + 1))
+    assert await screen.close_code() == 1009
+
+
+# Coming back
+
+
+async def test_a_screen_that_comes_back_is_told_what_it_missed(
+    house: House, client: Client
+) -> None:
+    screen = await opened(house, client)
+    epoch = (await screen.frame())["data"]["epoch"]
+    house.offer("rosa")
+    seen = (await screen.until("call.offered"))["seq"]
+    await screen.socket.close()
+    house.withdraw("rosa", "caller_left")
+    again = await greeted(house, client)
+    await again.socket.send_json(
+        {"op": "resume", "id": "r", "data": {"epoch": epoch, "since": seen}}
+    )
+    missed = await again.frame()
+    assert (missed["type"], missed["seq"]) == ("call.withdrawn", seen + 1)
+    assert (await again.frame())["type"] == "presence.changed"
+    assert (await again.frame())["id"] == "r"
+
+
+@pytest.mark.parametrize("what", ["epoch", "too_old", "too_many", "future"])
+async def test_a_screen_away_for_too_long_gets_a_snapshot_instead(
+    house: House, client: Client, what: str
+) -> None:
+    outbox = house.agent("rosa").outbox
+    pushed = {"epoch": 3, "too_old": 600, "too_many": 400, "future": 3}[what]
+    for _ in range(pushed):
+        outbox.push("presence.changed", house.agent("rosa").presence_view())
+    screen = await greeted(house, client)
+    epoch = "before" if what == "epoch" else outbox.epoch
+    await screen.socket.send_json(
+        {"op": "resume", "id": "r", "data": {"epoch": epoch, "since": 9999 if what == "future" else 1}}
+    )
+    first = await screen.frame()
+    assert (first["type"], first["seq"]) == ("snapshot", outbox.last_seq)
+    assert (await screen.frame())["ok"]
+
+
+# Going out
+
+
+async def test_signing_out_closes_the_screen_within_a_second(house: House, client: Client) -> None:
+    token = await house.token("rosa")
+    screen = await opened(house, client, token=token)
+    other = await greeted(house, client)
+    began = time.monotonic()
+    answer = await client.post("/api/v1/logout", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status == 200
+    assert await screen.close_code() == 4401
+    assert time.monotonic() - began < 1
+    assert (await other.ask("ack", seq=0))["ok"]
+
+
+async def test_a_session_at_its_end_closes_the_screen(house: House, client: Client) -> None:
+    house.door.session_seconds = 0.3
+    screen = await opened(house, client)
+    began = time.monotonic()
+    assert await screen.close_code() == 4401
+    assert time.monotonic() - began < 1.3
+
+
+async def test_a_session_ended_elsewhere_closes_the_screen(
+    house: House, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = await greeted(house, client)
+    house.door.sessions.clear()
+    monkeypatch.setattr(screens, "SESSION_CHECK_SECONDS", 0.01)
+    watch = asyncio.create_task(house.app[SCREENS].watch_sessions(house.app[_guard()]))
+    assert await screen.close_code() == 4401
+    watch.cancel()
+
+
+async def test_a_store_that_is_away_closes_nobody(
+    house: House, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = await greeted(house, client)
+    house.door.away = True
+    asked = asyncio.Event()
+    find = house.door.find_session
+
+    async def finding(secret: str) -> Any:
+        asked.set()
+        return await find(secret)
+
+    monkeypatch.setattr(house.door, "find_session", finding)
+    monkeypatch.setattr(screens, "SESSION_CHECK_SECONDS", 0.01)
+    watch = asyncio.create_task(house.app[SCREENS].watch_sessions(house.app[_guard()]))
+    await asyncio.wait_for(asked.wait(), 2)
+    assert (await screen.ask("ack", seq=0))["ok"]
+    assert not watch.done()
+    watch.cancel()
+
+
+def _guard() -> Any:
+    from cti.web.door import GUARD
+
+    return GUARD
+
+
+async def test_the_oldest_of_six_screens_is_closed(house: House, client: Client) -> None:
+    mine = [await greeted(house, client) for _ in range(6)]
+    assert await mine[0].close_code() == 4009
+    for screen in mine[1:]:
+        assert (await screen.ask("ack", seq=0))["ok"]
+    assert house.agent("rosa").outbox.screens == 5
+
+
+async def test_a_screen_that_leaves_is_no_longer_counted(house: House, client: Client) -> None:
+    screen = await greeted(house, client)
+    assert house.agent("rosa").outbox.screens == 1
+    await screen.socket.close()
+    async with asyncio.timeout(2):
+        while house.agent("rosa").outbox.screens:
+            await asyncio.sleep(0.005)
+    assert house.app[SCREENS].all() == []
+
+
+# Bounds
+
+
+def test_twenty_frames_a_second_and_forty_at_once_pass_without_waiting() -> None:
+    now = [100.0]
+    pace = Pace(lambda: now[0])
+    assert [pace.wait_seconds() for _ in range(40)] == [0.0] * 40
+    assert pace.wait_seconds() == pytest.approx(0.05)
+    now[0] += 0.05
+    for _ in range(100):
+        now[0] += 0.05
+        assert pace.wait_seconds() == pytest.approx(0.0, abs=1e-6)
+    now[0] += 3600
+    assert [pace.wait_seconds() for _ in range(40)] == [0.0] * 40
+    assert pace.wait_seconds() > 0
+
+
+async def test_a_flood_from_one_screen_does_not_slow_another(house: House, client: Client) -> None:
+    flooding, calm = await greeted(house, client), await greeted(house, client, "lea")
+    frame = json.dumps({"op": "ack", "id": "f", "data": {"seq": 0}})
+    for _ in range(500):
+        await flooding.socket.send_str(frame)
+    slowest = 0.0
+    for _ in range(20):
+        began = time.monotonic()
+        assert (await calm.ask("ack", seq=0))["ok"]
+        slowest = max(slowest, time.monotonic() - began)
+    assert slowest < 0.2
+    answered = 0
+    while not flooding.socket._reader.empty():  # type: ignore[attr-defined]
+        await flooding.result()
+        answered += 1
+    assert answered < 100
+
+
+async def test_a_screen_that_never_reads_is_closed_and_the_others_stay(
+    house: House, client: Client
+) -> None:
+    token = await house.token("rosa")
+    other = await greeted(house, client)
+    deaf = await _deaf_screen(client, token)
+    text = "x" * 15_000
+    # More than the 256 frames of the queue and what the machine's own buffers can hold.
+    for _ in range(700):
+        house.agent("rosa").outbox.push("call.updated", {"call": {"id": "c", "handover": text}})
+        await asyncio.wait_for(other.frame(), 4)
+    async with asyncio.timeout(4):
+        while house.agent("rosa").outbox.screens > 1:
+            await asyncio.sleep(0.01)
+    assert (await other.ask("ack", seq=0))["ok"]
+    deaf.close()
+
+
+async def _deaf_screen(client: Client, token: str) -> socket.socket:
+    """Open a screen by hand, in a small socket that is never read again."""
+    deaf = socket.socket()
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.setblocking(False)
+    loop = asyncio.get_running_loop()
+    assert client.port
+    await loop.sock_connect(deaf, ("127.0.0.1", client.port))
+    await loop.sock_sendall(
+        deaf,
+        f"GET /cti/v1 HTTP/1.1\r\nHost: desk.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        f"Authorization: Bearer {token}\r\n\r\n".encode(),
+    )
+    assert b"101 Switching" in await loop.sock_recv(deaf, 64)
+    return deaf
+
+
+# The document
+
+
+async def test_the_contract_is_served_and_names_every_frame(client: Client) -> None:
+    served = await (await client.get("/cti/v1/asyncapi.json")).json()
+    assert served == DOCUMENT
+    assert served["asyncapi"] == "3.0.0"
+    names = set(served["channels"]["screen"]["messages"])
+    assert {"hello", "snapshot", "call.offered", "call.orient", "result", "resume"} <= names
+    text = json.dumps(served)
+    for target in {part.split('"')[0] for part in text.split('"$ref": "#/')[1:]}:
+        found: Any = served
+        for step in target.split("/"):
+            found = found[step]
+        assert found
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"op": "presence.set", "id": 1, "data": {"presence": "READY"}},
+        {"op": "call.orient", "id": "a", "data": {"call": "c", "to": {"line": "listeners"}}},
+        {"op": "ack", "id": "a", "data": {"seq": 3}},
+    ],
+)
+def test_a_client_written_from_the_contract_is_understood(frame: dict[str, Any]) -> None:
+    name = "".join(part.capitalize() for part in frame["op"].replace(".", "_").split("_"))
+    schema = {"$ref": f"#/components/schemas/{name}Frame", "components": DOCUMENT["components"]}
+    jsonschema.validate(frame, schema)
+    screens.OPS[frame["op"]].model_validate(frame["data"])

@@ -1,0 +1,462 @@
+"""A flow that could fail a caller is refused at loading, with the place and the fix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import ivr
+from ivr.flow import FlowError, load_flow
+from ivr.reading import FILE_BYTES_MAX
+
+TEMPLATES = sorted((Path(ivr.__file__).parent / "flows").glob("*.yaml"))
+
+PROMPT_IDS = (
+    "accueil",
+    "choix-langue",
+    "patience",
+    "patience-encore",
+    "ferme",
+    "personne-disponible",
+    "orientation",
+    "au-revoir",
+)
+PROMPTS = {(language, prompt) for language in ("fr", "en") for prompt in PROMPT_IDS}
+
+GOOD = """\
+name: Essai
+languages: [fr, en]
+start: ouverture
+calendars:
+  horaires:
+    timezone: Europe/Paris
+    open:
+      tous les jours: "09:00-19:00"
+    holidays: open
+    closed_dates: ["2026-12-25"]
+steps:
+  ouverture:
+    hours: horaires
+    open: regulation
+    closed: ferme
+  regulation:
+    line: regulators
+    ring_after: 2 s
+    while_waiting: accueil
+    on_no_staff: personne
+  accueil:
+    say: accueil
+    whole: true
+    then: langue
+  langue:
+    menu: choix-langue
+    keys:
+      "2": anglais
+    seconds: 5 s
+    tries: 1
+    otherwise: musique
+  anglais:
+    set: {language: en}
+    then: musique
+  musique:
+    wait: 20 s
+    then: patience
+  patience:
+    say: patience
+    then: musique
+  ecoute:
+    line: listeners
+    while_waiting: patience
+    on_no_staff: personne
+  personne:
+    say: personne-disponible
+    then: fin
+  ferme:
+    say: ferme
+    then: fin
+  fin:
+    hang_up: true
+"""
+
+HERE = "§"  # in a bad flow, stands just before the place that must be shown
+
+# what the mistake is, the good text, the bad text, what must be said, the fix
+BAD = [
+    # --- the file as YAML
+    ("tab", "  fin:\n    hang_up", "  fin:\n§\thang_up", "tabulation", "espaces"),
+    ("open quote", "name: Essai", 'name: §"Essai', "guillemet", "refermez-le"),
+    ("stray colon", "name: Essai", "name: Essai§: bis", "deux-points", "guillemets"),
+    ("stray quote", "name: Essai", "name: 'l'§écoute'", "guillemet", "guillemets doubles"),
+    ("misaligned", "    tries: 1", "   §tries: 1", "alignée", "espaces"),
+    ("last quote open", '["2026-12-25"]', '[§"2026-12-25]', "guillemet", "refermez-le"),
+    ("open bracket", "[fr, en]\n", "§[fr, en\n", "crochet", "refermez-le"),
+    ("bare star", '      "2": anglais', "      §*: anglais", "étoile", '`"*"`'),
+    ("bad first sign", "name: Essai", "name: §@Essai", "le signe `@`", "guillemets"),
+    ("anchor", "  fin:\n", "  fin: §&fin\n", "repères", "recopiez"),
+    ("alias", "    closed: ferme", "    closed: §*ferme", "rappels", "recopiez"),
+    ("tag", "name: Essai", "name: §!!python/object Essai", "marques", "retirez-la"),
+    ("two documents", "steps:\n", "§---\nsteps:\n", "`---`", "retirez-la"),
+    (
+        "same key",
+        "start: ouverture",
+        "start: ouverture\n§name: Bis",
+        "déjà écrit ligne 1",
+        "un seul",
+    ),
+    ("same step", "  ferme:\n", "  §personne:\n", "déjà écrit ligne", "un seul"),
+    (
+        "same digit",
+        '      "2": anglais',
+        '      "2": anglais\n      §"2": musique',
+        "`2`",
+        "un seul",
+    ),
+    (
+        "key not a word",
+        "    open:\n",
+        "    §[open]: toujours\n    open:\n",
+        "simple mot",
+        "clé: valeur",
+    ),
+    ("control sign", "name: Essai", "name: Es§\x07sai", "invisible", "effacez-le"),
+    (
+        "too deep",
+        "name: Essai",
+        "name: [[[[[[[[[[[§[x]]]]]]]]]]]]",
+        "emboîtés",
+        "séparées",
+    ),
+    # --- words
+    ("unknown top key", "start: ouverture", "start: ouverture\n§stpes: x", "`stpes`", "`steps`"),
+    ("unknown step key", "    whole: true", "    §wohle: true", "`wohle`", "`whole`"),
+    ("unknown verb", "    §say: accueil".replace("§", ""), "    §sai: accueil", "`sai`", "`say`"),
+    (
+        "no verb",
+        "  §fin:\n    hang_up: true\n".replace("§", ""),
+        "  §fin: {}\n",
+        "ne fait rien",
+        "`say`",
+    ),
+    (
+        "two verbs",
+        "    say: ferme",
+        "    say: ferme\n    §wait: 5 s",
+        "deux actions",
+        "deux étapes",
+    ),
+    (
+        "step not a block",
+        "  fin:\n    hang_up: true\n",
+        "  §fin: hang_up\n",
+        "pas un bloc",
+        "retrait",
+    ),
+    ("nothing written", "    closed: ferme", "    closed:§", "manque la valeur", "même ligne"),
+    (
+        "block for a word",
+        "    closed: ferme",
+        "    closed: §[ferme]",
+        "un mot est attendu",
+        "valeur",
+    ),
+    ("steps not a block", GOOD[GOOD.index("steps:") :], "steps: §rien\n", "bloc", "retrait"),
+    ("no languages", "languages: [fr, en]", "languages: §[]", "langues", "[fr, en]"),
+    ("language unknown", "[fr, en]", "§[fr, de]", "`de`", "choix possibles"),
+    ("language twice", "[fr, en]", "§[fr, fr, en]", "deux fois", "une seule"),
+    ("missing otherwise", "    otherwise: musique\n", "", "il manque `otherwise`", "`otherwise: "),
+    ("missing start", "start: ouverture\n", "", "il manque `start`", "`start: "),
+    ("name with a space", "  fin:\n", "  §le mot fin:\n", "servir de nom", "sans espace"),
+    # --- values
+    ("no unit", "    seconds: 5 s", "    seconds: §5", "durée illisible `5`", "`12 s`"),
+    ("wait too long", "    wait: 20 s", "    wait: §6 min", "`6 min`", "`300 s`"),
+    ("wait too short", "    wait: 20 s", "    wait: §0 s", "`0 s`", "`1 s`"),
+    ("bad tries", "    tries: 1", "    tries: §9", "`9`", "de 1 à 3"),
+    ("not a key", '      "2": anglais', "      §12: anglais", "touche", "chiffre"),
+    ("no keys", '    keys:\n      "2": anglais', "    keys: §{}", "vide", "clé: valeur"),
+    ("not true", "    whole: true", "    whole: §yes", "`yes`", "`true`"),
+    ("hang up not", "    hang_up: true", "    hang_up: §false", "raccrocher", "`hang_up: true`"),
+    ("prompt as a path", "    say: ferme", "    say: §../ferme", "nommer un message", "tirets"),
+    ("set something else", "{language: en}", "{§langage: en}", "`langage`", "`language`"),
+    ("set to no language", "{language: en}", "{language: §eng}", "`eng`", "`en`"),
+    ("unspoken language", "[fr, en]\n", "[fr]\n", "n'est pas parlée", "`languages`"),
+    # --- hours
+    ("bad hours", '"09:00-19:00"', "§de 9 à 19", "horaire illisible", "`fermé`"),
+    ("no such hour", '"09:00-19:00"', '§"09:00-25:00"', "n'existe pas", "09:00-19:00"),
+    ("empty opening", '"09:00-19:00"', '§"09:00-09:00"', "même heure", "00:00-24:00"),
+    ("bad day", "      tous les jours:", "      §lunid:", "`lunid`", "`lundi`"),
+    (
+        "open as a word",
+        '    open:\n      tous les jours: "09:00-19:00"',
+        "    open: §oui",
+        "heures",
+        "toujours",
+    ),
+    ("bad zone", "Europe/Paris", "§Europe/Pari", "`Europe/Pari`", "`Europe/Paris`"),
+    ("bad holidays", "    holidays: open", "    holidays: §oui", "`oui`", "`closed`"),
+    ("French date", '"2026-12-25"', "§25/12/2026", "jour", "`2026-12-25`"),
+    ("no such date", '"2026-12-25"', "§2026-02-30", "date illisible", "`2026-12-25`"),
+    ("date alone", '["2026-12-25"]', "§2026-12-25", "liste", "crochets"),
+    # --- names
+    ("unknown start", "start: ouverture", "start: §overture", "`overture`", "`ouverture`"),
+    ("unknown step", "    then: langue", "    then: §langues", "`langues`", "`langue`"),
+    ("unknown key step", '"2": anglais', '"2": §englais', "`englais`", "`anglais`"),
+    ("unknown calendar", "    hours: horaires", "    hours: §horaire", "`horaire`", "`horaires`"),
+    ("unknown line", "    line: listeners", "    line: §listener", "`listener`", "`listeners`"),
+    (
+        "unknown prompt",
+        "    say: ferme",
+        "    say: §fermé".replace("é", "ee"),
+        "`fermee`",
+        "`ferme`",
+    ),
+    # --- proofs
+    ("line twice", "    line: listeners", "    line: §regulators", "déjà l'étape", "`regulation`"),
+    (
+        "unreachable",
+        "  fin:\n",
+        "  §oubli:\n    say: au-revoir\n    then: fin\n  fin:\n",
+        "aucun chemin",
+        "retirez-la",
+    ),
+    ("welcome loop", "    closed: ferme", "    closed: §ouverture", "en rond", "vers l'avant"),
+    (
+        "wait in welcome",
+        "    closed: ferme",
+        "    closed: §musique",
+        "avant l'attente",
+        "while_waiting",
+    ),
+    (
+        "loop without music",
+        "    otherwise: musique",
+        "    otherwise: §langue",
+        "sans musique",
+        "`wait`",
+    ),
+    (
+        "hang up on who waits",
+        "    otherwise: musique",
+        "    otherwise: §fin",
+        "pendant l'attente",
+        "`wait`",
+    ),
+    ("line while waiting", "    otherwise: musique", "    otherwise: §ecoute", "place", "`wait`"),
+    (
+        "line for nobody",
+        "    say: personne-disponible\n    then: fin",
+        "    say: personne-disponible\n    then: §regulation",
+        "personne n'est là",
+        "au revoir",
+    ),
+    (
+        "voice then nothing",
+        "  ferme:\n    say: ferme\n    then: fin",
+        "  §ferme:\n    say: ferme",
+        "plus rien",
+        "then",
+    ),
+    ("hang up in silence", "    closed: ferme", "    closed: §fin", "sans un mot", "`say`"),
+    (
+        "silent no staff",
+        "    on_no_staff: personne\n  accueil",
+        "    on_no_staff: §fin\n  accueil",
+        "sans un mot",
+        "`say`",
+    ),
+    (
+        "key needed",
+        "    open: regulation\n    closed: ferme\n",
+        "    open: tri\n    closed: ferme\n  tri:\n    menu: choix-langue\n"
+        "    keys: {'1': regulation}\n    otherwise: §ferme\n",
+        "sans appuyer sur une touche",
+        "`otherwise` vers une ligne",
+    ),
+]
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "flow.yaml"
+    path.write_bytes(text.encode())
+    return path
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
+def test_every_template_loads_with_the_prompts_that_are_shipped(path: Path) -> None:
+    flow = load_flow(path, PROMPTS)
+
+    assert flow.line("regulators").while_waiting == "accueil"
+    assert flow.line("listeners").while_waiting == "orientation"
+
+
+def test_the_demo_flows_say_the_same_as_the_default_flow() -> None:
+    default, *demos = [load_flow(path, PROMPTS) for path in TEMPLATES]
+
+    assert [path.stem for path in TEMPLATES] == ["accueil", "demo-ferme", "demo"]
+    assert [demo.steps for demo in demos] == [default.steps, default.steps]
+
+
+def test_the_good_flow_of_the_corpus_loads(tmp_path: Path) -> None:
+    flow = load_flow(written(tmp_path, GOOD), PROMPTS)
+
+    assert flow.line("listeners").ring_after_seconds == 2.0
+    assert flow.languages == ("fr", "en")
+
+
+@pytest.mark.parametrize(("name", "good", "bad", "what", "fix"), BAD, ids=[row[0] for row in BAD])
+def test_a_bad_flow_is_refused_with_its_place_and_its_fix(
+    tmp_path: Path, name: str, good: str, bad: str, what: str, fix: str
+) -> None:
+    assert GOOD.count(good) >= 1
+    marked = GOOD.replace(good, bad, 1)
+    before, marker, _ = marked.partition(HERE)
+    path = written(tmp_path, marked.replace(HERE, ""))
+
+    with pytest.raises(FlowError) as refused:
+        load_flow(path, PROMPTS)
+
+    lines = str(refused.value).splitlines()
+    said = [line for line in lines if what in line.split(" ; ")[0] and fix in line.split(" ; ")[1]]
+    assert said, lines
+    if marker:
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        assert said[0].startswith(f"{path}:{line}:{column}: "), said
+
+
+def test_all_the_problems_of_a_flow_are_told_at_once_in_their_order(tmp_path: Path) -> None:
+    text = GOOD.replace("whole: true", "wohle: true").replace("closed: ferme", "closed: ferm")
+    text = text.replace("say: patience", "say: patienec").replace("holidays: open", "holidays: oui")
+
+    with pytest.raises(FlowError) as refused:
+        load_flow(written(tmp_path, text), PROMPTS)
+
+    assert [problem.place.line for problem in refused.value.problems] == [9, 15, 23, 39]
+
+
+def test_every_silent_hang_up_is_told(tmp_path: Path) -> None:
+    text = GOOD.replace("open: regulation", "open: fin").replace("closed: ferme", "closed: fin")
+    text = text.replace("on_no_staff: personne", "on_no_staff: fin")
+
+    with pytest.raises(FlowError) as refused:
+        load_flow(written(tmp_path, text), PROMPTS)
+
+    silent = [problem for problem in refused.value.problems if "sans un mot" in problem.what]
+    assert [problem.place.line for problem in silent] == [14, 15, 20, 44]
+
+
+def test_one_mistake_in_a_step_is_told_once(tmp_path: Path) -> None:
+    text = GOOD.replace("    line: listeners", "    line: listenerz")
+
+    with pytest.raises(FlowError) as refused:
+        load_flow(written(tmp_path, text), PROMPTS)
+
+    assert len(refused.value.problems) == 1
+
+
+def test_a_missing_line_is_refused_because_a_regulator_may_orient_to_it(tmp_path: Path) -> None:
+    start = GOOD.index("  ecoute:")
+    text = GOOD[:start] + GOOD[GOOD.index("  personne:\n") :]
+
+    with pytest.raises(FlowError, match="`listeners` ; ajoutez une étape `line: listeners`"):
+        load_flow(written(tmp_path, text), PROMPTS)
+
+
+def test_a_prompt_must_exist_in_every_language_of_the_flow(tmp_path: Path) -> None:
+    prompts = PROMPTS - {("en", "ferme")}
+    path = written(tmp_path, GOOD)
+
+    with pytest.raises(FlowError, match="`ferme` n'existe pas en `en`"):
+        load_flow(path, prompts)
+    assert load_flow(path, None).steps
+
+
+def test_values_stay_as_they_were_written(tmp_path: Path) -> None:
+    text = GOOD.replace("name: Essai", "name: 0170").replace("fin:", "no:").replace(": fin", ": no")
+
+    flow = load_flow(written(tmp_path, text.replace('"2": anglais', "2: anglais")), PROMPTS)
+
+    assert flow.name == "0170"
+    assert "no" in flow.steps
+    assert flow.model_dump()["steps"]["langue"]["keys"] == {"2": "anglais"}
+
+
+def test_a_file_from_a_windows_editor_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "flow.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+
+    assert load_flow(path, PROMPTS).start == "ouverture"
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"", ":1:1: le fichier est vide"),
+        (b"# rien\n", ":1:1: le fichier est vide"),
+        (b"- un\n- deux\n", ":1:1: un bloc est attendu"),
+        ("name: Été\n".encode("latin-1"), ":1:7: le fichier n'est pas en UTF-8"),
+        (b"\xef\xbb\xbfname: @x\n", ":1:7: le signe `@`"),
+        (b"#" * (FILE_BYTES_MAX + 1), ":1:1: le fichier dépasse 256 ko"),
+    ],
+    ids=["empty", "comments", "list", "latin-1", "windows", "large"],
+)
+def test_a_file_that_is_no_flow_is_refused(tmp_path: Path, raw: bytes, said: str) -> None:
+    path = tmp_path / "flow.yaml"
+    path.write_bytes(raw)
+
+    with pytest.raises(FlowError) as refused:
+        load_flow(path, None)
+
+    assert said in str(refused.value)
+
+
+def test_an_absent_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(FlowError, match=r"absent\.yaml:1:1: le fichier ne peut pas être lu"):
+        load_flow(tmp_path / "absent.yaml", None)
+
+
+def test_too_many_steps_are_refused(tmp_path: Path) -> None:
+    many = "".join(f"  e{i}:\n    say: ferme\n    then: e{i + 1}\n" for i in range(300))
+    text = GOOD.replace("closed: ferme", "closed: e0") + many + "  e300:\n    hang_up: true\n"
+
+    with pytest.raises(FlowError, match="plus de 200 étapes"):
+        load_flow(written(tmp_path, text), PROMPTS)
+
+
+WORDS = st.sampled_from(
+    [*"\t\n{}[]:,'\"#*&!|>-%@`~?\x00 ", "é", "\ufeff", "  ", "then:", "line:", "wait: 1 s", "null"]
+)
+SUPPRESSED = [HealthCheck.function_scoped_fixture]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=SUPPRESSED)
+@given(
+    edits=st.lists(
+        st.tuples(st.integers(0, len(GOOD)), st.integers(0, 30), WORDS), min_size=1, max_size=4
+    )
+)
+def test_any_slip_of_the_hand_loads_or_is_refused_but_never_breaks(
+    tmp_path: Path, edits: list[tuple[int, int, str]]
+) -> None:
+    text = GOOD
+    for at, cut, word in edits:
+        text = text[:at] + word + text[at + cut :]
+
+    try:
+        flow = load_flow(written(tmp_path, text), PROMPTS)
+    except FlowError as refused:
+        assert refused.problems
+        assert all(problem.what and problem.fix for problem in refused.problems)
+    else:
+        assert flow.line("regulators")
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=SUPPRESSED)
+@given(raw=st.binary(max_size=200))
+def test_any_bytes_are_refused_but_never_break(tmp_path: Path, raw: bytes) -> None:
+    path = tmp_path / "flow.yaml"
+    path.write_bytes(raw)
+
+    with pytest.raises(FlowError):
+        load_flow(path, None)
