@@ -8,13 +8,13 @@ import wave
 
 import numpy as np
 import numpy.typing as npt
-import soxr  # type: ignore[import-untyped]
+import soxr
 
 with warnings.catch_warnings():
     # Its complaints about ffmpeg and audioop concern formats and functions we never ask it for.
     warnings.simplefilter("ignore")
-    from pydub import AudioSegment  # type: ignore[import-untyped]
-    from pydub.silence import detect_leading_silence  # type: ignore[import-untyped]
+    from pydub import AudioSegment
+    from pydub.silence import detect_leading_silence
 
 Signal = npt.NDArray[np.float64]  # mono, full scale is 1.0
 
@@ -70,10 +70,10 @@ def resample(sound: Signal, source_hz: int, rate_hz: int) -> Signal:
     return np.asarray(soxr.resample(sound, source_hz, rate_hz, quality="VHQ"), dtype=np.float64)
 
 
-def band_limit(sound: Signal, rate_hz: int, *, loop: bool = False) -> Signal:
-    """The sound within the telephone's band; `loop` keeps a seamless loop seamless."""
+def band_limit(sound: Signal, rate_hz: int) -> Signal:
+    """The sound within the band that the telephone carries at this rate."""
     low_hz, high_hz = BANDS_HZ[rate_hz]
-    size = sound.size if loop else _padded(sound.size, rate_hz)
+    size = _padded(sound.size, rate_hz)
     hz = np.fft.rfftfreq(size, 1 / rate_hz)
     # Soft edges: a brick wall rings around every consonant.
     rise = np.clip((hz - 0.8 * low_hz) / (0.4 * low_hz), 0.0, 1.0)

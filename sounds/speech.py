@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile  # type: ignore[import-untyped]
+import soundfile
 
 from sounds.catalogue import SoundsError
 from sounds.mastering import Signal
@@ -121,7 +121,7 @@ def _say(command: Callable[[str], list[str]]) -> tuple[Signal, int]:
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "said.wav"
         try:
-            subprocess.run(
+            subprocess.run(  # noqa: S603 -- two known programs, no shell
                 command(str(wav)),
                 check=True,
                 capture_output=True,

@@ -6,14 +6,18 @@ Everything stays on 127.0.0.1, on ports of its own, beside any other line of thi
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,14 +25,19 @@ from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
+from sqlalchemy import text
+from sqlalchemy.exc import NoResultFound
 
 from cti import setup
 from cti.asterisk.engine import run_script
 from cti.config import Settings, load
+from cti.records.database import create_database
 from cti.rehearsal.phone import Phone, PhoneCall
+from cti.rehearsal.sound import RATE, Samples, correlation, read_wav, rms_dbfs
 
 NUMBER = "0800190000"
 SCREEN_SECONDS_MAX = 5.0
+_built: Path | None = None  # a data directory's sounds, once a line of this run has made them
 
 
 def free_ports(count: int, first: int = 21000) -> list[int]:
@@ -45,6 +54,17 @@ def free_ports(count: int, first: int = 21000) -> list[int]:
         if len(found) == count:
             return found
     raise AssertionError("no free ports")
+
+
+def likeness(heard: Samples, reference: Samples) -> float:
+    """How well a prompt was heard: the median correlation of its half seconds, 1.0 at best.
+
+    Piece by piece, because a packet that this machine delivers late shifts what follows.
+    """
+    step = RATE // 2
+    pieces = [reference[at : at + step] for at in range(0, len(reference) - step, step)]
+    loud = [piece for piece in pieces if rms_dbfs(piece) > -40]
+    return statistics.median(correlation(heard, piece)[0] for piece in loud)
 
 
 @dataclass
@@ -74,17 +94,21 @@ class Line:
         """Ask Asterisk itself."""
         return self.engine("cli", command)
 
+    def ari(self, path: str) -> Any:
+        """Ask the engine, beside the controller: GET ``/ari/<path>``."""
+        request = urllib.request.Request(f"{self.settings.ari_url}/ari/{path}")
+        secret = base64.b64encode(f"fil:{self.settings.secret('ari')}".encode()).decode()
+        request.add_header("Authorization", f"Basic {secret}")
+        with urllib.request.urlopen(request, timeout=5) as reply:
+            return json.load(reply)
+
     def channels(self) -> list[str]:
         """The names of the channels the engine holds."""
-        return [
-            line.split("!")[0]
-            for line in self.cli("core show channels concise").splitlines()
-            if "!" in line
-        ]
+        return [channel["name"] for channel in self.ari("channels")]
 
     def talk_bridges(self) -> list[str]:
         """The talk bridges the engine holds."""
-        return [w for w in self.cli("bridge show all").split() if w.startswith("talk-")]
+        return [b["id"] for b in self.ari("bridges") if b["id"].startswith("talk-")]
 
     async def until(self, true: Callable[[], bool], seconds_max: float, what: str) -> float:
         """Wait until something is true; returns the seconds it took."""
@@ -98,6 +122,14 @@ class Line:
     def tail(self) -> str:
         """The last words of the controller's log."""
         return "\n".join(self.log_path.read_text().splitlines()[-25:])
+
+    def on_call(self) -> str:
+        """Whom the engine rings by itself, as it was told on disk."""
+        return (self.settings.data / "engine/state/on-call.conf").read_text()
+
+    def likeness(self, heard: Samples, prompt: str) -> float:
+        """How well a built prompt (``fr/accueil``) is recognised in what was heard."""
+        return likeness(heard, read_wav(self.sounds / f"{prompt}.wav"))
 
     # -- the controller
 
@@ -165,26 +197,18 @@ class Line:
             yield phone
 
     async def record(self, call_id: str) -> dict[str, Any]:
-        """What the database holds of a call."""
-        from cti.records.database import create_database
-        from cti.records.journal import Journal
-        from cti.records.models import Call, Leg  # noqa: F401
-
-        del Journal
+        """What the database holds of a call, its legs included."""
         database = create_database(self.settings.database)
         try:
-            from sqlalchemy import text
-
             async with database.reading() as session:
-                call = (
-                    await session.execute(text("select * from calls where id=:i"), {"i": call_id})
-                ).mappings().one()
-                legs = (
-                    await session.execute(
-                        text("select * from legs where call_id=:i order by rung_at"), {"i": call_id}
-                    )
-                ).mappings().all()
-            return dict(call) | {"legs": [dict(leg) for leg in legs]}
+                calls = await session.execute(
+                    text("select * from calls where id = :id"), {"id": call_id}
+                )
+                legs = await session.execute(
+                    text("select * from legs where call_id = :id order by rung_at"), {"id": call_id}
+                )
+                call = dict(calls.mappings().one())
+                return call | {"legs": [dict(leg) for leg in legs.mappings()]}
         finally:
             await database.close()
 
@@ -192,7 +216,7 @@ class Line:
         """The record of a call, once it is closed."""
         until = time.monotonic() + seconds_max
         while True:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(NoResultFound):
                 record = await self.record(call_id)
                 if record["ended_at"]:
                     return record
@@ -325,9 +349,13 @@ async def a_line(data: Path, *, flow: str = "demo.yaml", **settings: str) -> Asy
         **settings,
     }
     line = Line(load(environment), environment, data / "controller.log")
+    global _built
+    if _built is not None:  # speech is synthesised once, not once a line
+        shutil.copytree(_built, line.sounds)
     setup.init(line.settings, lambda text: None)
     await setup.prepare_database(line.settings)
     await setup.add_demo_people(line.settings)
+    _built = line.sounds
     line.engine("up")
     try:
         await line.start()

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 
 START_SECONDS_MAX = 20.0
 STOP_SECONDS_MAX = 10.0

@@ -46,6 +46,7 @@ class MemoryDoor:
         self.tested = 0
         self.session_seconds = 3600.0
         self.away = False
+        self.read_only = False
 
     async def verify(self, username: str, password: str) -> str | None:
         self.tested += 1
@@ -65,7 +66,8 @@ class MemoryDoor:
         return found if found and found.expires_at > datetime.now(UTC) else None
 
     async def touch(self, secret: str) -> None:
-        pass
+        if self.away or self.read_only:
+            raise ConnectionRefusedError
 
     async def revoke(self, secret: str) -> None:
         self.sessions.pop(secret, None)
@@ -129,11 +131,13 @@ class House:
 
     # What a call does to an agent, as the life of a call does it.
 
-    def offer(self, id_: str, call_id: str = "c1", **view: object) -> Message:
+    def offer(
+        self, id_: str, call_id: str = "c1", can_accept: bool = False, **view: object
+    ) -> Message:
         """Offer a call: reserve, engage, pop."""
         agent = self.agent(id_)
         agent.engagement = Engagement(call_id, call_view(call_id, **view))
-        agent.engagement.can_accept_on_screen = bool(view.get("can_accept"))
+        agent.engagement.can_accept_on_screen = can_accept
         self.team.move(agent, Presence.RESERVED)
         return agent.outbox.push(
             "call.offered",
@@ -142,6 +146,7 @@ class House:
                 "call": agent.engagement.view,
                 "line": "regulators",
                 "expires_at": (datetime.now(UTC) + timedelta(seconds=20)).isoformat(),
+                "can_accept": can_accept,
             },
         )
 
@@ -161,6 +166,14 @@ class House:
         self.team.move(agent, Presence.TALKING)
         agent.outbox.push("call.connected", {"call": agent.engagement.view})
 
+    def lose(self, id_: str) -> None:
+        """The agent's phone dropped: the caller is held, and the same agent is offered again."""
+        agent = self.agent(id_)
+        assert agent.engagement
+        call_id, agent.engagement = agent.engagement.call_id, None
+        agent.outbox.push("call.ended", {"call": {"id": call_id}, "reason": "lost"})
+        self.offer(id_, call_id)
+
     def end(self, id_: str) -> None:
         """The talk is over; wrap-up begins."""
         agent = self.agent(id_)
@@ -174,12 +187,11 @@ def call_view(call_id: str, **changes: object) -> dict[str, object]:
     """A call's sheet as screens get it."""
     view: dict[str, object] = {
         "id": call_id,
-        "tier": "regulator",
+        "tier": "regulators",
         "language": "fr",
         "waited_seconds": 42,
         "path": [],
         "handover": None,
         "danger": False,
-        "can_accept": False,
     }
     return view | changes

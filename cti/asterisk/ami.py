@@ -12,10 +12,9 @@ import asyncio
 import logging
 import random
 import time
-from collections import deque
 from typing import Any
 
-from panoramisk import Manager  # type: ignore[import-untyped]
+from panoramisk import Manager
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +45,10 @@ class AmiStatus:
 
 
 class _Line(Manager):  # type: ignore[misc]
-    """One connection: it neither reconnects by itself nor keeps actions for later."""
+    """One connection, never used again: what it had not sent is lost with it, as it must be."""
 
     def __init__(self, **config: Any) -> None:
         super().__init__(**config, loop=asyncio.get_running_loop(), log=_SILENT)
-        self.awaiting_actions: deque[Any] = deque(maxlen=0)
         self.lost = asyncio.Event()
 
     def connection_made(self, f: asyncio.Future[Any]) -> None:
@@ -65,7 +63,7 @@ class _Line(Manager):  # type: ignore[misc]
     def ping(self) -> None:
         """Nothing: the watcher asks, and notices when no answer comes."""
 
-    def connection_lost(self, exc: Any) -> None:
+    def connection_lost(self, _: Any) -> None:
         """Say so to the watcher, who connects again."""
         self.authenticated = False
         self.lost.set()
@@ -98,7 +96,8 @@ class AmiWatch:
                 absent = not self.status.connected
             finally:
                 self._hang_up()
-            await asyncio.sleep(random.uniform(0, RECONNECT_SECONDS_MAX))
+            pause = random.uniform(0, RECONNECT_SECONDS_MAX)  # noqa: S311 - chance, not secrecy
+            await asyncio.sleep(pause)
 
     async def ask(self, action: str, **fields: str) -> Any:
         """Put one action and return panoramisk's answer: a message, or a list of them.

@@ -106,7 +106,7 @@ class EngineAway(AriError):
 
 
 class EngineRefused(Exception):
-    """This engine cannot serve the line; the sentence says what to do."""
+    """The engine cannot serve the line; the sentence says what to do."""
 
 
 class AppTaken(Exception):
@@ -402,7 +402,7 @@ class Ari:
                 continue
             if data.get("type") == "RESTResponse":
                 continue
-            if data.get("type") == "ApplicationReplaced" and data.get("application") == self.app:
+            if data.get("type") == "ApplicationReplaced":
                 raise AppTaken("Another controller took over the line; this one must stop.")
             self._take(ids_in(data), read_event(data))
 
@@ -542,4 +542,5 @@ def failure(operation: str, status: int, answer: Any) -> AriError:
 
 def backoff_seconds(attempt: int) -> float:
     """How long to wait before connecting again: 0.1 s, doubling up to 5 s, at random below that."""
-    return random.uniform(0, min(5.0, 0.1 * 2 ** min(attempt, 6)))
+    longest = min(5.0, 0.1 * 2 ** min(attempt, 6))
+    return random.uniform(0, longest)  # noqa: S311 - chance, not secrecy

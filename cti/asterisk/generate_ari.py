@@ -175,13 +175,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     options = parser.parse_args(arguments)
     if not (options.folder / "resources.json").is_file():
-        print(f"{options.folder} holds no REST description (resources.json).", file=sys.stderr)
+        sys.stderr.write(f"{options.folder} holds no REST description (resources.json).\n")
         return 2
     source = generate(options.folder)
     if not options.check:
         MODELS.write_text(source, "utf-8")
     elif source != MODELS.read_text("utf-8"):
-        print(f"{MODELS.name} differs from this engine's description: generate it again.")
+        sys.stderr.write(f"{MODELS.name} differs from this engine: generate it again.\n")
         return 1
     return 0
 

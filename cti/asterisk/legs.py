@@ -25,6 +25,7 @@ PLAYBACK_SPARE_SECONDS = 5.0  # a prompt that has not ended by then never will
 LEASE_SECONDS = 30  # how long the engine leaves a caller with a silent controller
 LEASE_RENEWED_EVERY_SECONDS = 10.0
 BACK_IN_APP_SECONDS_MAX = 3.0  # from a redirect to being claimed again
+CAUSE_SECONDS_MAX = 0.5  # from a leg's end to the engine saying why
 Seconds = Callable[[str, str], float | None]  # (language, prompt) -> how long it is
 
 
@@ -35,6 +36,7 @@ class ChannelLeg:
         self.id = channel_id
         self.name = name  # the engine's name, known once the channel exists
         self.gone = asyncio.Event()
+        self.cause_known = asyncio.Event()  # an agent's leg: a moment after it is gone
         self.in_app = asyncio.Event()  # the channel is ours to command (for an agent: answered)
         self.gone_at: datetime | None = None
         self.cause: int | None = None
@@ -48,9 +50,9 @@ class ChannelLeg:
         self._playing: tuple[str, asyncio.Event] | None = None
 
     async def listen(self) -> None:
-        """Follow the channel until it is gone. Raises MailboxOverflow when we cannot follow."""
+        """Follow the channel until all is known of its end. Raises MailboxOverflow."""
         with contextlib.suppress(MailboxClosed):
-            while not self.gone.is_set():
+            while not self.cause_known.is_set():
                 self._take_in(await self._mailbox.get())
         self._mailbox.close()
 
@@ -58,12 +60,10 @@ class ChannelLeg:
         """Stop following a channel that is no longer, or never was, ours."""
         self._mailbox.close()
 
-    def mark_gone(
-        self, cause: int | None, at: datetime | None = None, tech_cause: int | None = None
-    ) -> None:
-        """The channel no longer exists; the first to say so gives the cause."""
+    def mark_gone(self, cause: int | None, at: datetime | None = None) -> None:
+        """The channel is ending, or has ended."""
         if not self.gone.is_set():
-            self.cause, self.tech_cause = cause, tech_cause
+            self.cause = cause
             self.gone_at = at or datetime.now(UTC)
             self.gone.set()
             self._playback_ended(None)
@@ -79,9 +79,12 @@ class ChannelLeg:
                 self.held_in = None
                 self.in_app.clear()
             case events.ChannelHangupRequest(cause=cause, timestamp=at):
-                self.mark_gone(cause, at, getattr(event, "tech_cause", None))
-            case events.ChannelDestroyed(cause=cause, timestamp=at):
-                self.mark_gone(cause, at, getattr(event, "tech_cause", None))
+                self.mark_gone(cause, at)
+            case events.ChannelDestroyed(cause=cause, tech_cause=tech_cause, timestamp=at):
+                self.mark_gone(cause, at)
+                # The request above says 1 where this says 44 (no more sound arrived).
+                self.cause, self.tech_cause = cause, tech_cause
+                self.cause_known.set()
             case events.ChannelDtmfReceived(digit=digit):
                 with contextlib.suppress(asyncio.QueueFull):
                     self.keys.put_nowait(digit)
@@ -150,6 +153,12 @@ class ChannelLeg:
     def _refuse_gone(self) -> None:
         if self.gone.is_set():
             raise HungUp(self.cause)
+
+    async def end_explained(self) -> None:
+        """Wait, not for long, until the engine has said why this leg ended."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CAUSE_SECONDS_MAX):
+                await self.cause_known.wait()
 
     async def until_gone(self) -> None:
         """Wait for the end of the leg, then raise HungUp."""

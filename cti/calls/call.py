@@ -43,6 +43,7 @@ log = logging.getLogger("fil.calls")
 SHORT_TALK_SECONDS = 10.0  # a phone that hangs up so soon was lost, not hung up
 RECALL_SECONDS_MAX = 20.0  # how long we look for the same agent after a loss
 STAY_SECONDS = 5.0  # after the goodbye of an agent: time to ask for someone again
+USER_BUSY = 17  # Q.850
 LOST_CAUSES = frozenset({3, 18, 27, 38, 41, 42, 44, 102})  # Q.850: the wire, not the person
 LOST_STATUSES = frozenset({408, 480, 500, 502, 503, 504})  # SIP: likewise
 
@@ -244,8 +245,7 @@ async def offer_around(call: Call, house: House, step: LineStep) -> bool:
             return False
         if await offer(call, house, agent, step.line, ask.waited_seconds()):
             return True
-        ask.passed_over.add(agent.id)
-        ask.passed_at = asyncio.get_running_loop().time()
+        ask.pass_over(agent)
         ask.wanted = call.wanted = None
 
 
@@ -289,10 +289,10 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
     if decision.done() and not decision.cancelled():
         await house.exchange.release(leg)
         return withdraw(call, house, "declined", Presence.READY, None)
-    busy = leg.gone.is_set() and leg.cause == 17
     if not leg.gone.is_set():
         await house.exchange.release(leg)
-    if busy:
+    await leg.end_explained()
+    if leg.cause == USER_BUSY:
         return withdraw(call, house, "declined", Presence.NOT_READY, "phone_busy")
     return withdraw(call, house, "missed", Presence.NOT_READY, "no_answer")
 
@@ -367,7 +367,7 @@ async def converse(call: Call, house: House, line: Line) -> Stage:
         decision: Decision = End()
         if decided.done() and not decided.cancelled():
             decision = decided.result()
-        elif lost(talk, asyncio.get_running_loop().time()):
+        elif await lost(talk, asyncio.get_running_loop().time()):
             return await recall(call, house, line)
         match decision:
             case Orient():
@@ -379,8 +379,9 @@ async def converse(call: Call, house: House, line: Line) -> Stage:
                 pass  # came too late: they are talking
 
 
-def lost(talk: Talk, now: float) -> bool:
-    """Whether the agent's leg was lost rather than hung up."""
+async def lost(talk: Talk, now: float) -> bool:
+    """Whether the agent's leg, now gone, was lost rather than hung up."""
+    await talk.leg.end_explained()
     return (
         now - talk.since < SHORT_TALK_SECONDS
         or talk.leg.cause in LOST_CAUSES
@@ -404,6 +405,7 @@ async def finish_talk(call: Call, house: House, line: Line) -> None:
     await house.exchange.hold(call.caller, line)
     await house.exchange.release(talk.leg)
     await house.exchange.forget_talk(call.id)
+    talk.leg.close()
     agent.engagement = None
     agent.outbox.push("call.ended", {"call": {"id": call.id}, "reason": "ended"})
     house.team.start_wrap_up(agent, call.id)
@@ -448,6 +450,7 @@ async def recall(call: Call, house: House, line: Line) -> Stage:
     log.warning("call.agent_lost", extra={"call": call.id, "agent": agent.id})
     house.records.leg(call.id, talk.leg.id, agent.id, "", "lost", talk.leg.gone_at or house.clock())
     house.records.stage(call.id, call.stage.value, agent_id=None, leg_id=None)
+    talk.leg.close()
     agent.engagement = None
     agent.outbox.push("call.ended", {"call": {"id": call.id}, "reason": "lost"})
     await call.caller.moved(talk.caller_entries)
@@ -503,6 +506,7 @@ async def release(call: Call, house: House) -> None:
         house.records.leg(call.id, talk.leg.id, talk.agent.id, "", "ended", house.clock())
         house.team.start_wrap_up(talk.agent, call.id)
         await house.exchange.release(talk.leg)
+        talk.leg.close()
         await house.exchange.forget_talk(call.id)
 
 

@@ -30,8 +30,9 @@ class Ask:
     waiting_since_at: datetime
     first: bool = False  # head of the line: this caller had someone and lost them
     wanted: str | None = None  # one person and no other
-    passed_over: set[str] = field(default_factory=set)
-    passed_at: float = 0.0
+    # agent -> how often they had said READY when they passed: saying it again counts anew
+    passed_over: dict[str, int] = field(default_factory=dict)
+    passed_at: float = 0.0  # monotonic seconds
     nobody_since: float | None = None
     found: asyncio.Future[Agent | None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
@@ -40,6 +41,11 @@ class Ask:
     def rank(self) -> tuple[bool, datetime]:
         """Smaller is served sooner."""
         return (not self.first, self.waiting_since_at)
+
+    def pass_over(self, agent: Agent) -> None:
+        """This agent did not take the call: ask the others first."""
+        self.passed_over[agent.id] = agent.times_ready
+        self.passed_at = time.monotonic()
 
     def waited_seconds(self) -> int:
         """How long this caller has waited in this line."""
@@ -87,9 +93,12 @@ class WaitingLines:
                     await self._serve(ask)
 
     async def _serve(self, ask: Ask) -> None:
-        agent = self._team.choose(
-            ask.line, ask.language, frozenset(ask.passed_over), ask.wanted
+        passed_over = frozenset(
+            id_
+            for id_, times_ready in ask.passed_over.items()
+            if self._team.agents[id_].times_ready == times_ready
         )
+        agent = self._team.choose(ask.line, ask.language, passed_over, ask.wanted)
         if agent is not None:
             if await self._team.reserve(agent, ask.call_id):
                 if ask.found.done():  # the caller left while we reserved

@@ -16,26 +16,22 @@ const STATES = {
 };
 const REASONS = {
   screen_lost: "Votre page ne répondait plus : la ligne vous a mis en pause. Revenez quand vous voulez.",
-  phone_lost: "Votre téléphone n'est plus joignable : la ligne vous a mis en pause.",
-  missed: "Votre téléphone a sonné sans réponse : la ligne vous a mis en pause.",
-  no_answer: "Votre téléphone a sonné sans réponse : la ligne vous a mis en pause.",
-  declined: "Vous avez laissé passer un appel. Revenez quand vous êtes prêt ou prête.",
+  phone_unreachable: "Votre téléphone n'est pas joignable. Vérifiez qu'il est allumé et connecté, puis revenez.",
+  phone_busy: "Votre téléphone était occupé : la ligne vous a mis en pause. Revenez quand vous voulez.",
+  no_answer: "Votre téléphone a sonné sans réponse : la ligne vous a mis en pause. Revenez quand vous voulez.",
   taken_elsewhere: "La ligne a eu un doute sur votre disponibilité. Choisissez-la de nouveau.",
 };
 const SHORT = { READY: "disponible", NOT_READY: "en pause", LOGGED_OUT: "absent",
   RESERVED: "appel en cours", TALKING: "en ligne", WRAP_UP: "après un appel" };
 const ROLES = { regulator: "Régulation", listener: "Écoute", supervisor: "Supervision",
-  admin: "Administration", relay: "Relais", welcome: "Accueil", regulators: "Régulation",
-  listeners: "Écoute" };
+  admin: "Administration", regulators: "Régulation", listeners: "Écoute" };
 const LANGUAGES = { fr: "Français", en: "Anglais", es: "Espagnol", ar: "Arabe", de: "Allemand",
   it: "Italien", pt: "Portugais" };
 const WITHDRAWN = {
   caller_left: "La personne a raccroché avant votre réponse. Vous n'y êtes pour rien.",
-  caller_hung_up: "La personne a raccroché avant votre réponse. Vous n'y êtes pour rien.",
-  answered_elsewhere: "Quelqu'un d'autre a pris l'appel.",
-  no_answer: "L'appel est parti vers quelqu'un d'autre : votre téléphone n'a pas été décroché.",
-  expired: "L'appel est parti vers quelqu'un d'autre : votre téléphone n'a pas été décroché.",
+  missed: "L'appel est parti vers quelqu'un d'autre : votre téléphone n'a pas été décroché.",
   declined: "C'est noté. L'appel est parti vers quelqu'un d'autre.",
+  screen_lost: "L'appel est parti vers quelqu'un d'autre : cette page n'a pas répondu à temps.",
   phone_unreachable: "Votre téléphone n'a pas pu sonner. Vérifiez qu'il est allumé et connecté.",
 };
 const LISTENING_SECONDS_GUIDE = 25 * 60; // a guide, never a limit
@@ -50,6 +46,9 @@ const desk = {
   offer: null,
   wrapupCall: null,
   clockAheadMs: 0, // this machine's clock minus the line's
+  canAccept: false,
+  lostCall: null, // the call whose phone dropped, until it is back
+  ended: null, // why the last talk ended
 };
 const painting = { busy: false, last: 0 };
 const wire = { socket: null, epoch: null, seen: 0, tries: 0, timer: 0, beat: 0, waiting: new Map() };
@@ -207,7 +206,8 @@ const EVENTS = {
   },
   "call.offered"(data) {
     if (desk.offer === data.offer && desk.stage === "offered") return;
-    Object.assign(desk, { offer: data.offer, call: data.call, stage: "offered" });
+    Object.assign(desk, { offer: data.offer, call: data.call, stage: "offered",
+      canAccept: data.can_accept === true });
     show($("notice"), "");
     show($("problem"), "");
     render();
@@ -227,14 +227,20 @@ const EVENTS = {
   },
   "call.connected"(data) {
     if (desk.call && desk.call.id !== data.call.id) return;
-    Object.assign(desk, { call: { ...desk.call, ...data.call }, stage: "connected" });
+    Object.assign(desk, { call: { ...desk.call, ...data.call }, stage: "connected", lostCall: null });
     render();
     arrive();
     refresh();
   },
   "call.ended"(data) {
     if (desk.call?.id !== data.call.id) return;
+    if (data.reason === "lost") {
+      leaveCall();
+      desk.lostCall = data.call.id;
+      return render();
+    }
     desk.wrapupCall = data.call.id;
+    desk.ended = data.reason;
     desk.call = null;
     desk.stage = ["TALKING", "WRAP_UP"].includes(desk.presence?.presence) ? "wrapup" : "none";
     $("orient").reset();
@@ -409,7 +415,7 @@ function renderCall() {
   $("wrapup").hidden = stage !== "wrapup";
   $("call-danger").hidden = !call?.danger;
   if (!call) return;
-  $("accept").hidden = !call.can_accept;
+  $("accept").hidden = !desk.canAccept;
   put($("fact-tier"), ROLES[call.tier] ?? String(call.tier ?? "Écoute"));
   put($("fact-language"), LANGUAGES[call.language] ?? call.language ?? "Non précisée");
   put($("fact-waited-label"), stage === "offered" ? "Attend depuis" : "A attendu");
@@ -422,13 +428,16 @@ function headline() {
   const ready = desk.presence.presence === "READY";
   switch (desk.stage) {
     case "offered":
-      return ["Un appel pour vous", desk.call.tier === "listener" ? "Quelqu'un souhaite être écouté" : "Quelqu'un appelle la ligne",
-        desk.call.can_accept ? "Votre téléphone sonne : décrochez, ou choisissez Répondre."
+      if (desk.lostCall === desk.call.id) return ["La liaison s'est coupée", "La personne vous attend",
+        "Votre téléphone sonne de nouveau : décrochez pour la retrouver."];
+      return ["Un appel pour vous", listening() ? "Quelqu'un souhaite être écouté" : "Quelqu'un appelle la ligne",
+        desk.canAccept ? "Votre téléphone sonne : décrochez, ou choisissez Répondre."
           : "Votre téléphone sonne : décrochez pour répondre."];
     case "connected":
       return ["En ligne", "Vous êtes ensemble", ""];
     case "wrapup":
-      return ["Après l'appel", "L'appel est terminé", "Prenez un moment pour souffler. Un mot sur cet appel, et ce sera rangé."];
+      return ["Après l'appel", desk.ended === "caller_left" ? "La personne a raccroché" : "L'appel est terminé",
+        "Prenez un moment pour souffler. Un mot sur cet appel, et ce sera rangé."];
     default:
       return ready
         ? ["", "Tout est calme", "Vous êtes disponible. Quand quelqu'un appellera, sa fiche s'affichera ici, puis votre téléphone sonnera."]
@@ -436,11 +445,12 @@ function headline() {
   }
 }
 
+function listening() {
+  return ["listener", "listeners"].includes(desk.call?.tier);
+}
+
 function pathWords(path) {
-  const words = (path ?? []).map((step) => {
-    if (typeof step === "string") return ROLES[step] ?? step;
-    return step.label ?? ROLES[step.line ?? step.tier ?? step.role] ?? step.name ?? "Étape";
-  });
+  const words = (path ?? []).map((step) => ROLES[step] ?? String(step));
   return words.length ? words.join(", puis ") : "Vient d'arriver";
 }
 
@@ -559,13 +569,12 @@ function tick() {
 
 function tickTalk(seconds) {
   put($("talk-time"), `Ensemble depuis ${lasting(seconds)}`);
-  const listening = desk.call.tier === "listener";
-  $("talk-bar").hidden = !listening;
+  $("talk-bar").hidden = !listening();
   $("talk-bar").value = Math.min(seconds, LISTENING_SECONDS_GUIDE);
   const guide = seconds < LISTENING_SECONDS_GUIDE
     ? "Repère : 15 à 25 minutes, jamais une limite."
     : "Le repère est passé. Prenez le temps qu'il faut.";
-  put($("talk-guide"), listening ? guide : "");
+  put($("talk-guide"), listening() ? guide : "");
 }
 
 // The keyboard and the buttons -------------------------------------------------------

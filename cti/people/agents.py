@@ -171,6 +171,7 @@ class Agent:
     since_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     free_since: float = field(default_factory=time.monotonic)  # monotonic seconds
     missed: int = 0  # rings missed in a row
+    times_ready: int = 0  # how often they have said READY themselves
     engagement: Engagement | None = None
     outbox: Outbox = field(default_factory=Outbox)
 

@@ -78,6 +78,7 @@ class Team:
         """
         if presence not in CHOSEN_BY_AGENTS:
             return "not_yours_to_set"
+        agent.times_ready += presence is Presence.READY
         if agent.presence in (Presence.RESERVED, Presence.TALKING):
             self._pending[agent.id] = (presence, reason)
             return None

@@ -36,7 +36,7 @@ HASHES_AT_ONCE_MAX: Final = 2  # each takes 19 MiB and a core: sign-ins must not
 
 _AGENT_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, type=Type.ID)
-_SIP_SECRET = "sip_secret"
+_SIP_FIELD = "sip_secret"
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class PeopleStore:
             agent.name, agent.phone, agent.password_hash = name, phone, password_hash
             agent.roles, agent.languages = sorted(roles), sorted(languages)
             if sip_secret is not None:
-                sealing = self._keys.seal(agent_id, _SIP_SECRET, sip_secret)
+                sealing = self._keys.seal(agent_id, _SIP_FIELD, sip_secret)
                 agent.sip_secret_sealed = sealing.ciphertext
 
     async def load(self) -> list[AgentRow]:
@@ -126,7 +126,7 @@ class PeopleStore:
         if agent is None or agent.sip_secret_sealed is None:
             return None
         return self._keys.unseal(
-            agent_id, _SIP_SECRET, agent.sip_secret_sealed, self._keys.seal_key_id
+            agent_id, _SIP_FIELD, agent.sip_secret_sealed, self._keys.seal_key_id
         )
 
     async def reserve(self, agent_id: str, call_id: str) -> bool:

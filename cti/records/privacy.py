@@ -64,7 +64,7 @@ class Phone:
 
     @property
     def masked(self) -> str:
-        """What a screen may show: ``06 •• •• •• 78`` for a French number, ``+32 … 78`` otherwise."""
+        """What a screen may show: ``06 •• •• •• 78``, or ``+32 … 78`` for a number from abroad."""
         if self.e164.startswith("+33") and len(self.e164) == 12:
             return f"0{self.e164[3]} •• •• •• {self.e164[-2:]}"
         return f"{self.e164[:3]} … {self.e164[-2:]}"
@@ -124,7 +124,7 @@ class Keys:
         return _keyed_hash(self._login, f"{kind}\0{value}")
 
     def seal(self, owner_id: str, field_: str, text: str) -> Sealing:
-        """Seal ``text`` for one field of one call (or agent): moved elsewhere, it cannot be read."""
+        """Seal ``text`` for one field of one call (or agent); moved elsewhere it stays shut."""
         nonce = os.urandom(NONCE_BYTES)
         sealed = self._seal.encrypt(nonce, text.encode(), _bound_to(owner_id, field_))
         return Sealing(nonce + sealed, self.seal_key_id)

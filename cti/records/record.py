@@ -13,7 +13,6 @@ import base64
 import logging
 import random
 import re
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, TypedDict, Unpack
@@ -25,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cti.records.database import Database, DatabaseAway
 from cti.records.journal import Entry, Journal
 from cti.records.models import Call, Event, JournalPosition, Leg, Sealed
-from cti.records.privacy import HANDOVER_KEPT, NUMBER_KEPT, Keys, Phone
+from cti.records.privacy import HANDOVER_KEPT, NUMBER_KEPT, Keys, Phone, SealBroken
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ BATCH_ENTRIES_MAX: Final = 200
 RETRY_SECONDS_MIN: Final = 0.1
 RETRY_SECONDS_MAX: Final = 5.0
 IDLE_SECONDS_MAX: Final = 60.0  # how often the journal may let go of old files
-OPEN_CALLS_SECONDS_MAX: Final = 2.0
+READ_SECONDS_MAX: Final = 2.0  # what a call being taken back waits for the database
 EVENT_TEXT_CHARS_MAX: Final = 80
 EVENT_NUMBER_MAX: Final = 99_999  # six digits could be a telephone number
 
@@ -175,26 +174,27 @@ class Records:
         self._append("call.disposition", data)
 
     def event(
-        self, type: str, call_id: str | None = None, agent_id: str | None = None, **data: Any
+        self, type_: str, call_id: str | None = None, agent_id: str | None = None, **data: Any
     ) -> None:
-        """Something worth counting. Raises ValueError for anything but codes and small numbers:
+        """Something worth counting, in codes and small numbers.
 
-        no sentence, no number of six digits or more, no key that promises a person.
+        Raises ValueError for a sentence, a number of six digits or more, or a key that
+        promises a person.
         """
         codes = _codes_only(data)
-        self._append("event", {"type": type, "call_id": call_id, "agent_id": agent_id, **codes})
+        self._append("event", {"type": type_, "call_id": call_id, "agent_id": agent_id, **codes})
 
     async def open_calls(self) -> list[OpenCall]:
         """The calls that were not closed, oldest first, as the journal and the database tell.
 
-        When the database does not answer within ``OPEN_CALLS_SECONDS_MAX`` the journal
+        When the database does not answer within ``READ_SECONDS_MAX`` the journal
         alone tells: it holds at least everything the database had not taken.
         """
         calls: dict[str, Call] = {}
         position = 0
         try:
             async with (
-                asyncio.timeout(OPEN_CALLS_SECONDS_MAX),
+                asyncio.timeout(READ_SECONDS_MAX),
                 self._database.reading() as session,
             ):
                 # The position first: entries copied meanwhile are then applied twice, not lost.
@@ -244,6 +244,18 @@ class Records:
             found = (row.ciphertext, row.key_id) if row else None
         return self._keys.unseal(call_id, field, *found) if found else None
 
+    async def handover_text(self, call_id: str) -> str | None:
+        """The latest hand-over of a call, for the path of a call: never raises, never lasts.
+
+        None when there is none, or when it cannot be read within ``READ_SECONDS_MAX``.
+        """
+        try:
+            async with asyncio.timeout(READ_SECONDS_MAX):
+                return await self.unseal(call_id, "handover")
+        except (DatabaseAway, SealBroken, TimeoutError) as error:
+            log.warning("records.handover_unreadable", extra={"error": type(error).__name__})
+            return None
+
     async def flushed(self, seconds_max: float) -> bool:
         """Wait until all that was said so far is in the database; False after ``seconds_max``."""
         wanted = self._journal.last_number
@@ -273,7 +285,7 @@ class Records:
                 failures += 1
                 self._note_failure(error)
                 longest = min(RETRY_SECONDS_MAX, RETRY_SECONDS_MIN * 2 ** min(failures, 10))
-                await asyncio.sleep(random.uniform(RETRY_SECONDS_MIN, longest))
+                await asyncio.sleep(random.uniform(RETRY_SECONDS_MIN, longest))  # noqa: S311 - a delay
                 continue
             failures = 0
             self._journal.forget(self._copied_number)
@@ -514,19 +526,14 @@ def _codes_only(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_code(value: Any) -> bool:
-    checks: dict[type, Callable[[Any], bool]] = {
-        str: lambda v: (
-            _CODE.fullmatch(v) is not None and not _SIX_DIGITS.search(_HEX_ID.sub("", v))
-        ),
-        int: lambda v: abs(v) <= EVENT_NUMBER_MAX,
-        float: lambda v: abs(v) <= EVENT_NUMBER_MAX,
-        bool: lambda v: True,
-        type(None): lambda v: True,
-        datetime: lambda v: True,
-        list: lambda v: _all_codes(v),
-    }
-    return checks.get(type(value), lambda v: False)(value)
-
-
-def _all_codes(values: Iterable[Any]) -> bool:
-    return all(_is_code(value) for value in values)
+    match value:
+        case None | bool() | datetime():
+            return True
+        case int() | float():
+            return abs(value) <= EVENT_NUMBER_MAX
+        case str():
+            return bool(_CODE.fullmatch(value)) and not _SIX_DIGITS.search(_HEX_ID.sub("", value))
+        case list():
+            return all(_is_code(item) for item in value)
+        case _:
+            return False

@@ -197,7 +197,9 @@ def digest(
     realm, nonce = given.get("realm", ""), given.get("nonce", "")
 
     def md5(text: str) -> str:
-        return hashlib.md5(text.encode("utf-8", "surrogateescape")).hexdigest()
+        return hashlib.md5(
+            text.encode("utf-8", "surrogateescape"), usedforsecurity=False
+        ).hexdigest()
 
     who, what = md5(f"{user}:{realm}:{secret}"), md5(f"{method}:{uri}")
     answer = f'Digest username="{user}", realm="{realm}", nonce="{nonce}", uri="{uri}"'
@@ -674,7 +676,7 @@ class PhoneCall:
     def _until(self, until: float | None) -> float:
         return until if until is not None else self.ended_at or time.monotonic()
 
-    # signalling: calling
+    # how it calls
 
     def _dial(self, number: str, headers: Mapping[str, str]) -> None:
         phone = self._phone
@@ -771,7 +773,7 @@ class PhoneCall:
             ("CSeq", f"{cseq} {method}"),
         ]
 
-    # signalling: being called
+    # how it is called
 
     def _on_new_invite(self, invite: _Message, source: Address) -> None:
         self._invite, self._peer, self.invited_at = invite, source, invite.arrival
@@ -1037,7 +1039,7 @@ class Phone:
                 async with asyncio.timeout(CLOSE_SECONDS_MAX):
                     await self.unregister()
         until = time.monotonic() + CLOSE_SECONDS_MAX
-        while self._transactions and time.monotonic() < until:
+        while self._transactions and time.monotonic() < until:  # noqa: ASYNC110 - once, bounded
             await asyncio.sleep(FRAME_SECONDS / 4)
         self._stop_everything()
         done = await asyncio.gather(*self._scripts, return_exceptions=True)
@@ -1171,7 +1173,7 @@ class Phone:
         on_reply: Callable[[_Message | None], None],
         interval_max: float = T2_SECONDS,
     ) -> None:
-        """Send a request until it is answered; ``on_reply`` gets each answer, or None at the end."""
+        """Send a request until it is answered; ``on_reply`` gets each answer, None if none came."""
 
         def gave_up() -> None:
             self._finish(key)

@@ -28,7 +28,7 @@ from cti.web.door import (
     Handler,
     Kind,
     Opened,
-    Refused,
+    RefusedError,
     allow,
     guard,
     is_page,
@@ -60,6 +60,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
+    "Server": "fil",
 }
 HTTPS_ONLY = "max-age=31536000; includeSubDomains"
 
@@ -195,7 +196,7 @@ def _problem(status: int, code: str, message: str) -> web.Response:
 
 @allow("public")
 async def login_page(request: web.Request) -> web.Response:
-    """The form to sign in; works without any script."""
+    """Show the form to sign in; works without any script."""
     return _login_page(request)
 
 
@@ -220,7 +221,7 @@ async def login_form(request: web.Request) -> web.StreamResponse:
         opened = await _sign_in(
             request, str(form.get("username", "")), str(form.get("password", "")), "cookie"
         )
-    except Refused as refusal:
+    except RefusedError as refusal:
         response = _login_page(request, _status(refusal), str(refusal))
         _retry_after(response, refusal)
         return response
@@ -245,7 +246,7 @@ async def login(request: web.Request) -> web.Response:
         return _problem(400, "bad_request", 'Envoyez {"username": "…", "password": "…"}.')
     try:
         opened = await _sign_in(request, username, password, "token")
-    except Refused as refusal:
+    except RefusedError as refusal:
         code = "too_many_tries" if refusal.wait_seconds else "bad_credentials"
         response = _problem(_status(refusal), code, str(refusal))
         _retry_after(response, refusal)
@@ -266,7 +267,7 @@ async def _sign_in(request: web.Request, username: str, password: str, kind: Kin
     try:
         async with asyncio.timeout(2 * ANSWER_SECONDS_MAX):
             opened = await keeper.sign_in(username, password, request.remote or "?", kind)
-    except Refused:
+    except RefusedError:
         raise
     except Exception as trouble:  # noqa: BLE001  # whatever a store that is away raises
         log.warning("door.store_away", extra={"kind": type(trouble).__name__})
@@ -279,11 +280,11 @@ async def _sign_in(request: web.Request, username: str, password: str, kind: Kin
     return opened
 
 
-def _status(refusal: Refused) -> int:
+def _status(refusal: RefusedError) -> int:
     return 429 if refusal.wait_seconds else 401
 
 
-def _retry_after(response: web.Response, refusal: Refused) -> None:
+def _retry_after(response: web.Response, refusal: RefusedError) -> None:
     if refusal.wait_seconds:
         response.headers["Retry-After"] = str(int(refusal.wait_seconds) + 1)
 
@@ -308,8 +309,8 @@ async def _sign_out(request: web.Request, response: web.Response) -> None:
     keeper = request.app[GUARD]
     secret, _ = keeper.secret_of(request)
     if secret:
-        await keeper.revoke(secret)
         request.app[SCREENS].close_session(secret)
+        await keeper.revoke(secret)
     response.del_cookie(keeper.cookie, path="/", secure=keeper.secure)
 
 
@@ -318,7 +319,7 @@ async def _sign_out(request: web.Request, response: web.Response) -> None:
 
 @allow(*EVERYONE)
 async def desk(request: web.Request) -> web.Response:
-    """The desk of whoever is signed in."""
+    """Show the desk of whoever is signed in."""
     return _page(
         request,
         "index.html",
@@ -347,7 +348,7 @@ async def simulate_call(request: web.Request) -> web.Response:
 
 
 @allow("public")
-async def contract(request: web.Request) -> web.Response:
+async def contract(_: web.Request) -> web.Response:
     """``GET /cti/v1/asyncapi.json``: the contract of the agent websocket."""
     text = json.dumps(asyncapi.document(), ensure_ascii=False, indent=1)
     return web.Response(text=text, content_type="application/json", charset="utf-8")
@@ -361,7 +362,7 @@ async def healthy(request: web.Request) -> web.Response:
 
 @allow("public")
 async def desk_file(request: web.Request) -> web.StreamResponse:
-    """The few files of the desk, by name: nothing else of the disk can be asked for."""
+    """Give the few files of the desk, by name: nothing else of the disk can be asked for."""
     name = request.match_info["name"]
     if name not in DESK_FILES:
         raise web.HTTPNotFound

@@ -61,23 +61,22 @@ _ABOUT = (
     "POST /api/v1/login. Numbered frames belong to one epoch; after a cut, send resume: frames "
     "come again with the same seq and id, or a snapshot comes when they are no longer kept. "
     "A frame seen twice counts once. Frames are at most 16 kB, 20 commands a second (40 at "
-    "once). Close codes: 4401 signed out, 4008 the screen reads too slowly, 4009 too many "
-    "screens are open and this was the oldest."
+    "once). Close codes: 4401 signed out, 4008 the screen reads too slowly or writes "
+    "too fast, 4009 too many screens are open and this was the oldest."
 )
 
 
 def document() -> dict[str, Any]:
-    """The whole document, as JSON-ready data."""
+    """Build the whole document, as JSON-ready data."""
     models: list[type[BaseModel]] = [*EVENTS.values(), *OPS.values(), Result]
     _, defs = models_json_schema([(m, "serialization") for m in models], ref_template=_REF)
     schemas: dict[str, Any] = dict(defs["$defs"])
-    sent = {name: model for name, model in EVENTS.items()}
     for name, model in EVENTS.items():
         schemas[_title(name) + "Frame"] = _event(name, model.__name__)
     for name, ask in OPS.items():
         schemas[_title(name) + "Frame"] = _command(name, ask.__name__)
     schemas["ResultFrame"] = {"$ref": _REF.format(model="Result")}
-    messages = {n: _message(n, m.__doc__) for n, m in {**sent, **OPS, "result": Result}.items()}
+    messages = {n: _message(n, m.__doc__) for n, m in {**EVENTS, **OPS, "result": Result}.items()}
     here = "#/channels/screen/messages/"
     return {
         "asyncapi": "3.0.0",

@@ -23,6 +23,8 @@ from cti.web import words
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS_MAX = 3.0  # the store of sessions; beyond it is as good as down
+TOUCH_SECONDS_MAX = 1.0
+SESSIONS_SEEN_MAX = 1000
 USERNAME_CHARS_MAX = 64
 PASSWORD_CHARS_MAX = 256
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -69,16 +71,16 @@ class Door(Protocol):
     """The store of passwords, sessions and failures, as the web needs it."""
 
     async def verify(self, username: str, password: str) -> str | None:
-        """The agent's id, or None; the same work whether the account exists or not."""
+        """Return the agent's id, or None; the same work whether the account exists or not."""
 
     async def create_session(self, agent_id: str, kind: Kind) -> Opened:
         """Open a session."""
 
     async def find_session(self, secret: str) -> Session | None:
-        """The live session of that secret."""
+        """Return the live session of that secret."""
 
     async def touch(self, secret: str) -> None:
-        """The session was used: its idle time begins again."""
+        """Note that the session was used: its idle time begins again."""
 
     async def revoke(self, secret: str) -> None:
         """End the session; unknown secrets are ignored."""
@@ -93,7 +95,7 @@ class Door(Protocol):
         """Forget the account's failures after a right password."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """Signing in was refused; ``wait_seconds`` > 0 when it is because of too many tries."""
 
     def __init__(self, sentence: str, wait_seconds: float = 0) -> None:
@@ -111,54 +113,74 @@ class Guard:
         self._agents = agents
         self._origins = frozenset(origins)
         self._one_at_a_time = asyncio.Lock()
+        self._seen: dict[str, Session] = {}  # the least recently used first
         self.secure = secure
         # The __Host- prefix exists only for cookies that never leave https.
         self.cookie = "__Host-fil" if secure else "fil"
         self.form_cookie = "__Host-fil-form" if secure else "fil-form"
 
     async def sign_in(self, username: str, password: str, address: str, kind: Kind) -> Opened:
-        """Open a session. Raises Refused with a sentence for the person."""
+        """Open a session. Raises RefusedError with a sentence for the person."""
         username = username.strip().lower()
         async with self._one_at_a_time:
             wait = await self._door.delay_seconds(username, address)
             if wait > 0:
-                raise Refused(words.too_many_tries(wait), wait)
+                raise RefusedError(words.too_many_tries(wait), wait)
             agent_id = None
             if len(username) <= USERNAME_CHARS_MAX and len(password) <= PASSWORD_CHARS_MAX:
                 agent_id = await self._door.verify(username, password)
             if agent_id is None or agent_id not in self._agents:
                 await self._door.record_failure(username[:USERNAME_CHARS_MAX], address)
                 log.info("login.refused")
-                raise Refused(words.BAD_CREDENTIALS)
+                raise RefusedError(words.BAD_CREDENTIALS)
             await self._door.clear_failures(username)
         opened = await self._door.create_session(agent_id, kind)
         log.info("login.opened", extra={"agent_id": agent_id, "kind": kind})
         return opened
 
     def secret_of(self, request: web.Request) -> tuple[str | None, bool]:
-        """The session secret the request carries, and whether a browser's cookie brought it."""
+        """Return the session secret of the request, and whether a browser's cookie brought it."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token:
             return token.strip(), False
         return request.cookies.get(self.cookie), True
 
     async def find(self, secret: str) -> Session | None:
-        """The live session of that secret; its idle time begins again.
+        """Return the live session of that secret; its idle time begins again.
 
-        Raises what the store raises, and TimeoutError when it does not answer.
+        While the store is away, sessions already seen are believed, so that a
+        screen that was cut comes back and calls go on. Raises what the store
+        raises, or TimeoutError, for a session never seen.
         """
-        async with asyncio.timeout(ANSWER_SECONDS_MAX):
-            session = await self._door.find_session(secret)
-            if session is not None:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                session = await self._door.find_session(secret)
+        except Exception as trouble:
+            log.warning("door.store_away", extra={"kind": type(trouble).__name__})
+            seen = self._seen.get(secret)
+            if seen is None:
+                raise
+            return seen if seen.expires_at > datetime.now(UTC) else None
+        self._seen.pop(secret, None)
+        if session is None:
+            return None
+        if len(self._seen) >= SESSIONS_SEEN_MAX:
+            self._seen.pop(next(iter(self._seen)))
+        self._seen[secret] = session
+        try:
+            async with asyncio.timeout(TOUCH_SECONDS_MAX):
                 await self._door.touch(secret)
+        except Exception as trouble:  # noqa: BLE001  # a store that cannot write turns nobody away
+            log.warning("door.not_touched", extra={"kind": type(trouble).__name__})
         return session
 
     async def revoke(self, secret: str) -> None:
         """End the session of that secret."""
+        self._seen.pop(secret, None)
         await self._door.revoke(secret)
 
     def agent(self, session: Session) -> Agent | None:
-        """The person of that session, if they are still of the team."""
+        """Return the person of that session, if they are still of the team."""
         return self._agents.get(session.agent_id)
 
     def right_origin(self, request: web.Request, required: bool = False) -> bool:
@@ -187,7 +209,7 @@ class Guard:
         )
 
     def new_form_token(self, response: web.Response) -> str:
-        """A token for a form shown before there is a session: in the page and in a cookie."""
+        """Make a token for a form shown before there is a session: in the page and in a cookie."""
         token = secrets.token_urlsafe(24)
         response.set_cookie(
             self.form_cookie,
@@ -258,8 +280,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     secret, by_cookie = keeper.secret_of(request)
     try:
         session = await keeper.find(secret) if secret else None
-    except Exception as trouble:  # noqa: BLE001  # whatever a store that is away raises
-        log.warning("door.store_away", extra={"kind": type(trouble).__name__})
+    except Exception:  # noqa: BLE001  # whatever a store that is away raises
         raise web.HTTPServiceUnavailable from None
     agent = keeper.agent(session) if session else None
     if session is None or agent is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -168,15 +168,12 @@ class CallRef(Open):
 class CallView(CallRef):
     """The call's sheet. It never holds the caller's number."""
 
-    tier: str = Field(description="regulator or listener: the role in which it is answered")
+    tier: str = Field(description="the line in which it is answered")
     language: str | None
     waited_seconds: float
-    path: list[Any] = Field(description="where the caller has been before, oldest first")
+    path: list[str] = Field(description="the lines where the caller has been, oldest first")
     handover: str | None
     danger: bool | None
-    can_accept: bool = Field(
-        default=False, description="true when call.accept answers the agent's phone"
-    )
 
 
 class Person(Open):
@@ -220,6 +217,9 @@ class CallOffered(Open):
     call: CallView
     line: str | None
     expires_at: datetime
+    can_accept: bool = Field(
+        default=False, description="true when call.accept answers the agent's phone"
+    )
 
 
 class CallUpdated(Open):
@@ -245,6 +245,10 @@ class CallEnded(Open):
     """The agent's part in the call is over."""
 
     call: CallRef
+    reason: str | None = Field(
+        default=None,
+        description="ended, caller_left, or lost: the agent's phone dropped and rings again",
+    )
 
 
 EVENTS: dict[str, type[Open]] = {

@@ -8,8 +8,14 @@ _COMMANDS = {
     "already_connected": "Vous êtes déjà en ligne avec cette personne.",
     "not_connected": "Vous n'êtes pas encore en ligne avec cette personne. "
     "Décrochez d'abord votre téléphone.",
-    "no_such_destination": "Cette destination n'existe pas ou plus. "
-    "Choisissez-en une autre dans la liste.",
+    "no_such_line": "Cette équipe n'existe pas. Choisissez-en une autre dans la liste.",
+    "no_such_agent": "Cette personne n'est pas de l'équipe. Choisissez-en une autre dans la liste.",
+    "no_such_relay": "Ce relais ne peut pas encore être appelé d'ici. "
+    "Donnez ses coordonnées à la personne.",
+    "nobody_there": "Personne de cette équipe n'est là pour le moment. "
+    "Vous êtes toujours en ligne : choisissez quelqu'un d'autre, ou continuez l'appel.",
+    "not_ready": "Cette personne n'est pas libre pour le moment. "
+    "Vous êtes toujours en ligne : choisissez quelqu'un d'autre, ou continuez l'appel.",
     "no_such_disposition": "Ce motif n'existe pas. Choisissez-en un dans la liste.",
     "no_such_wrapup": "Cet appel est déjà rangé. Vous n'avez rien à faire.",
     "not_yours_to_set": "La ligne change cet état d'elle-même. "
@@ -52,12 +58,12 @@ FORM_TOO_OLD = "Cette page était ouverte depuis trop longtemps. Entrez vos acc�
 
 
 def command_error(code: str) -> str:
-    """The sentence for an error code of a command; codes nobody wrote for get a plain one."""
+    """Say an error code of a command in a sentence; codes nobody wrote for get a plain one."""
     return _COMMANDS.get(code, "Ce n'est pas possible pour le moment. Réessayez dans un instant.")
 
 
 def page_error(status: int) -> tuple[str, str]:
-    """What happened and what to do, for an HTTP status."""
+    """Say what happened and what to do, for an HTTP status."""
     return _PAGES.get(status, _BROKEN)
 
 

@@ -12,6 +12,8 @@ from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from cti.people.agents import Decline, End, Message, Orient, Presence
+from cti.web.door import GUARD
+from cti.web.screen import SCREENS
 from tests.web_house import House, Settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -49,6 +51,16 @@ class Desk:
 
     async def acked(self, message: Message, who: str = "rosa") -> bool:
         return await self.house.agent(who).outbox.displayed(message, ACK_SECONDS_MAX)
+
+    def cut(self) -> None:
+        """Cut the wire, and let nobody back in for now."""
+        self.house.app[GUARD]._origins = frozenset()
+        for screen in self.house.app[SCREENS].all():
+            screen.stop(4008)
+
+    def mend(self) -> None:
+        """Let screens come back."""
+        self.house.app[GUARD]._origins = frozenset([self.address])
 
     async def decision(self, who: str = "rosa") -> object:
         engagement = self.house.agent(who).engagement
@@ -95,18 +107,22 @@ async def desk(browser: Browser, simulated: list[str]) -> AsyncIterator[Desk]:
 
 async def test_a_volunteer_signs_in_and_says_what_they_can_take(desk: Desk) -> None:
     await desk.sign_in()
-    rosa, page = desk.house.agent("rosa"), desk.page
+    page = desk.page
+
+    def presence() -> Presence:
+        return desk.house.agent("rosa").presence
+
     state = page.locator("#presence-state")
     await expect(state).to_have_text("Fin de service")
     await page.get_by_role("button", name="Disponible").click()
     await expect(state).to_have_text("Disponible")
-    assert rosa.presence is Presence.READY
+    assert presence() is Presence.READY
     await page.get_by_role("button", name="En pause").click()
     await expect(state).to_have_text("En pause")
-    assert rosa.presence is Presence.NOT_READY
+    assert presence() is Presence.NOT_READY
     await page.get_by_role("button", name="Fin de service").click()
     await expect(state).to_have_text("Fin de service")
-    assert rosa.presence is Presence.LOGGED_OUT
+    assert presence() is Presence.LOGGED_OUT
 
 
 async def test_a_wrong_password_is_explained_and_says_nothing_about_the_account(desk: Desk) -> None:
@@ -118,26 +134,26 @@ async def test_a_wrong_password_is_explained_and_says_nothing_about_the_account(
         await desk.page.get_by_role("button", name="Se connecter").click()
         said.append(await desk.page.get_by_role("alert").text_content())
     assert said[0] == said[1]
-    assert said[0] and "n'est pas le bon" in said[0]
+    assert said[0]
+    assert "n'est pas le bon" in said[0]
 
 
 async def test_the_pop_is_acked_once_it_can_be_read_and_not_before(desk: Desk) -> None:
     await desk.sign_in()
-    # Holds the paint back, as a busy machine would; the ack must wait for it.
+    # Hold the paint back, as a busy machine would, until the test lets it go.
     await desk.page.evaluate(
         """() => {
-          const paint = window.requestAnimationFrame.bind(window);
-          window.titleAtPaint = [];
-          window.requestAnimationFrame = (act) => paint((at) => {
-            window.titleAtPaint.push(document.getElementById("call-title").textContent);
-            act(at);
-          });
+          window.held = [];
+          window.requestAnimationFrame = (act) => window.held.push(act);
+          const later = window.setTimeout.bind(window);
+          window.setTimeout = (act, ms) => ms < 1000 ? window.held.push(act) : later(act, ms);
         }"""
     )
     pop = desk.house.offer("rosa", handover="Parle doucement, vient de perdre son frère.")
-    assert await desk.acked(pop)
-    painted = await desk.page.evaluate("window.titleAtPaint")
-    assert painted and painted[-1] == "Quelqu'un appelle la ligne"
+    assert not await desk.acked(pop)
+    acked = asyncio.create_task(desk.acked(pop))
+    await desk.page.evaluate("while (held.length) held.shift()()")
+    assert await acked
     await expect(desk.page.locator("#handover")).to_contain_text("vient de perdre son frère")
     await expect(desk.page.locator("#call-lead")).to_contain_text("décrochez pour répondre")
     await expect(desk.page.get_by_role("button", name="Répondre")).to_be_hidden()
@@ -265,20 +281,27 @@ async def test_a_whole_call_goes_with_the_keyboard_alone(desk: Desk) -> None:
     assert desk.house.wrapups == [("c1", "rosa", "ecoute")]
 
 
+async def test_when_the_phone_drops_the_screen_says_the_caller_is_waiting(desk: Desk) -> None:
+    await desk.sign_in()
+    desk.house.offer("rosa")
+    desk.house.connect("rosa")
+    await expect(desk.page.locator("#call-title")).to_have_text("Vous êtes ensemble")
+    desk.house.lose("rosa")
+    await expect(desk.page.locator("#call-title")).to_have_text("La personne vous attend")
+    desk.house.connect("rosa")
+    await expect(desk.page.locator("#call-title")).to_have_text("Vous êtes ensemble")
+
+
 async def test_a_cut_wire_says_so_comes_back_and_shows_the_call_in_progress(desk: Desk) -> None:
     await desk.sign_in()
     house = desk.house
     house.offer("rosa", handover="Déjà dit")
     house.connect("rosa")
     await expect(desk.page.locator("#call-title")).to_have_text("Vous êtes ensemble")
-    await desk.page.context.set_offline(True)  # so that no new socket opens
-    from cti.web.screen import SCREENS
-
-    for screen in house.app[SCREENS].all():
-        screen.stop(4008)
+    desk.cut()
     banner = desk.page.locator("#cut")
     await expect(banner).to_contain_text("Votre conversation au téléphone continue")
-    await desk.page.context.set_offline(False)
+    desk.mend()
     await expect(banner).to_be_hidden()
     await expect(desk.page.locator("#handover")).to_have_text("Déjà dit")
     pop = house.agent("rosa").outbox.push("presence.changed", house.agent("rosa").presence_view())
@@ -289,22 +312,16 @@ async def test_what_happened_during_a_cut_is_told_afterwards(desk: Desk) -> None
     await desk.sign_in()
     house = desk.house
     assert await desk.acked(house.offer("rosa"))
-    await desk.page.context.set_offline(True)
-    from cti.web.screen import SCREENS
-
-    for screen in house.app[SCREENS].all():
-        screen.stop(4008)
+    desk.cut()
     await expect(desk.page.locator("#cut")).to_be_visible()
     house.withdraw("rosa", "caller_left")
-    await desk.page.context.set_offline(False)
+    desk.mend()
     await expect(desk.page.locator("#notice")).to_contain_text("la personne a raccroché")
     await expect(desk.page.locator("#sheet")).to_be_hidden()
 
 
 async def test_signing_out_elsewhere_brings_back_to_the_door(desk: Desk) -> None:
     await desk.sign_in()
-    from cti.web.screen import SCREENS
-
     desk.house.door.sessions.clear()
     desk.house.app[SCREENS].close_agent("rosa")
     await expect(desk.page.get_by_role("heading", name="Bonjour", exact=True)).to_be_visible()
@@ -346,7 +363,7 @@ async def test_nothing_is_cut_off_at_this_zoom(desk: Desk, size: tuple[int, int]
     await desk.page.set_viewport_size({"width": size[0], "height": size[1]})
     await desk.sign_in()
     stages: list[Callable[[], object]] = [
-        lambda: desk.house.offer("rosa", handover="mot " * 200, path=["welcome", "regulator"]),
+        lambda: desk.house.offer("rosa", handover="mot " * 200, path=["regulators", "listeners"]),
         lambda: desk.house.connect("rosa"),
         lambda: desk.house.end("rosa"),
     ]
@@ -396,7 +413,13 @@ def _hostile() -> list[str]:
         "\u202e<script>{}</script>\u202c",
     ]
     texts = [shape.replace("{}", act) for shape in shapes for act in acts]
-    return [*texts, "\x00\x01\x1b[31m", "'; DROP TABLE calls; --", "é" * 2000, "\r\nSet-Cookie: a=b"]
+    return [
+        *texts,
+        "\x00\x01\x1b[31m",
+        "'; DROP TABLE calls; --",
+        "é" * 2000,
+        "\r\nSet-Cookie: a=b",
+    ]
 
 
 HOSTILE = _hostile()

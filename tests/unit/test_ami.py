@@ -71,7 +71,7 @@ class Engine:
 async def until(promise: Callable[[], bool]) -> None:
     """Return when ``promise`` holds; the test's own limit says when it does not."""
     async with asyncio.timeout(3):
-        while not promise():
+        while not promise():  # noqa: ASYNC110 - any promise, not only an event's
             await asyncio.sleep(0.001)
 
 
@@ -149,6 +149,18 @@ async def test_a_lost_line_is_found_again_and_nothing_is_sent_late(
     assert again.count("PJSIPQualify") == 1
     assert "Originate" not in again
     assert again[-2:] == ["Login", "PJSIPShowRegistrationsOutbound"]
+
+
+async def test_nothing_is_asked_before_the_engine_let_us_in(engine: Engine) -> None:
+    engine.deaf = True
+    watch = AmiWatch("127.0.0.1", engine.port, "fil", SECRET)
+    running = asyncio.create_task(watch.run())
+    await until(lambda: len(engine.actions) == 1)
+
+    with pytest.raises(AmiAway, match="not connected"):
+        await watch.ask("Ping")
+    assert [action["Action"] for action in engine.actions] == ["Login"]
+    running.cancel()
 
 
 async def test_a_line_that_no_longer_answers_is_replaced(

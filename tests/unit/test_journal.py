@@ -81,17 +81,22 @@ def test_what_was_appended_survives_kill_9(folder: Path) -> None:
     survivor.close()
 
 
-def test_a_last_line_cut_by_a_crash_is_left_out_and_does_not_spoil_the_next(folder: Path) -> None:
+@pytest.mark.parametrize("whole", [0, 1, 2])
+def test_a_last_line_cut_by_a_crash_is_left_out_and_does_not_spoil_the_next(
+    folder: Path, whole: int
+) -> None:
     first = Journal(folder)
-    first.append("event", {"kept": True})
-    first.append("event", {"cut": True})
+    for n in range(whole + 1):
+        first.append("event", {"n": n})
     first.close()
     (path,) = files(folder)
     path.write_bytes(path.read_bytes()[:-9])
     second = Journal(folder)
-    assert second.append("event", {"next": True}) == 2
-    assert [entry.data for entry in second.read(1)] == [{"kept": True}, {"next": True}]
+    assert second.append("event", {"n": "next"}) == whole + 1
     second.close()
+    third = Journal(folder)
+    assert [entry.data["n"] for entry in third.read(1)] == [*range(whole), "next"]
+    third.close()
 
 
 def test_a_damaged_line_costs_that_line_alone(folder: Path) -> None:

@@ -57,7 +57,8 @@ def test_whatever_a_caller_sends_as_a_number_is_a_number_or_nothing(text: str) -
 def test_a_number_never_shows_itself_by_accident() -> None:
     phone = Phone("+33639980178")
     for shown in (repr(phone), str(phone), f"{phone}", f"{[phone]}"):
-        assert "3998" not in shown and "78" not in shown
+        assert "3998" not in shown
+        assert "78" not in shown
     assert phone.masked == "06 •• •• •• 78"
     assert "555" not in Phone("+12025550143").masked
 
@@ -66,7 +67,8 @@ def test_a_caller_keeps_their_pseudonym_and_another_has_another(keys: Keys) -> N
     ref = keys.caller_ref(Phone("+33639980001"))
     assert ref == keys.caller_ref(Phone("+33639980001"))
     assert ref != keys.caller_ref(Phone("+33639980002"))
-    assert len(ref) == 32 and int(ref, 16) >= 0
+    assert len(ref) == 32
+    assert int(ref, 16) >= 0
 
 
 def test_pseudonyms_mean_nothing_without_the_key(keys: Keys, tmp_path: Path) -> None:

@@ -142,9 +142,10 @@ def test_noise_or_another_voice_is_not_taken_for_the_prompt(seed: int) -> None:
     assert correlation(speech(5, seed + 100), prompt)[0] < 0.6
 
 
-def test_a_click_is_not_taken_for_the_prompt() -> None:
+@pytest.mark.parametrize("at", [4000, 7999])
+def test_a_click_is_not_taken_for_the_prompt(at: int) -> None:
     click = np.zeros(RATE, dtype=np.float32)
-    click[4000] = 0.9
+    click[at] = 0.9
 
     assert correlation(click, speech(2, 1))[0] < 0.3
 
@@ -157,6 +158,15 @@ def test_sound_is_laid_out_on_the_time_it_arrived() -> None:
     assert len(heard) == 0.9 * RATE
     loud = [rms_dbfs(heard[at : at + 800]) > -20 for at in range(0, 7200, 800)]
     assert loud == [False, True, True, False, False, False, True, True, False]
+
+
+def test_a_sender_that_stood_still_is_heard_late_even_if_its_clock_does_not_say_so() -> None:
+    record = received(packets(tone(440, 0.2), 100.0), packets(tone(440, 0.2), 100.5, first=10))
+
+    heard = record.heard(100.0, 100.7)
+
+    assert rms_dbfs(heard[1600:4000]) == -120
+    assert tone_level(heard[4000:5600], 440) == pytest.approx(-12, abs=0.3)
 
 
 def test_jitter_does_not_break_a_tone() -> None:
@@ -241,5 +251,5 @@ def test_a_telephone_ready_file_is_read(tmp_path: Path) -> None:
 
 
 def test_a_file_at_another_rate_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="16000 Hz.*Convert it first"):
+    with pytest.raises(ValueError, match=r"16000 Hz.*Convert it first"):
         read_wav(write_wav(tmp_path / "a.wav", 16000, tone(440, 0.1)))

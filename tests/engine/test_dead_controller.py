@@ -1,0 +1,195 @@
+"""With the controller dead, hung or coming back: no caller notices more than a change of voice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+
+from tests.line import NUMBER, Line
+
+CALLER_HZ, ROSA_HZ, OTHER_HZ, REMY_HZ = 440, 800, 520, 1600
+
+
+def worst_gap(call: object, since: float, until: float) -> float:
+    gaps = call.gaps(since, until, longer_than_s=0.03)  # type: ignore[attr-defined]
+    return max((seconds for _, seconds in gaps), default=0.02)
+
+
+async def test_kill_9_in_a_conversation_is_not_heard_and_the_call_is_taken_back_and_closes_right(
+    line: Line,
+) -> None:
+    async with (
+        line.agent("rosa", hz=ROSA_HZ) as rosa,
+        line.caller(hz=CALLER_HZ) as telephone,
+        line.caller("0199000077", hz=OTHER_HZ) as control,
+    ):
+        call = await telephone.call(NUMBER)
+        pop = (await rosa.sees("call.offered"))["data"]
+        at_rosa = await rosa.ring()
+        await at_rosa.answer()
+        await rosa.sees("call.connected", 10)
+        await call.hears(ROSA_HZ, 3)
+        # A control pair in the same engine, which no controller of ours has ever touched.
+        async with line.caller("0199000078", hz=OTHER_HZ) as _:
+            from cti.rehearsal.phone import Phone
+
+            async with Phone("witness", server=("127.0.0.1", 0), tone_hz=600) as witness:
+                control.server = witness.address
+                witness.answering = "auto"
+                untouched = await control.call("witness")
+                await untouched.answered(3)
+                at_witness = await witness.incoming.get()
+                await asyncio.sleep(0.5)
+
+                began = time.monotonic()
+                line.kill()
+                await asyncio.sleep(4)
+                killed = time.monotonic()
+                await line.start()
+                await asyncio.sleep(2)
+                until = time.monotonic()
+
+                ours = max(worst_gap(call, began, until), worst_gap(at_rosa, began, until))
+                theirs = max(
+                    worst_gap(untouched, began, until), worst_gap(at_witness, began, until)
+                )
+                assert ours <= theirs + 0.06, (ours, theirs)
+                assert killed > began
+        # Still talking, both ways; the new controller knows it.
+        await call.hears(ROSA_HZ, 2)
+        await at_rosa.hears(CALLER_HZ, 2)
+        await call.hang_up()
+        await at_rosa.ended(1.5)
+        record = await line.closed_record(pop["call"]["id"])
+        assert (record["outcome"], record["ended_by"]) == ("talked", "caller")
+        assert [leg["outcome"] for leg in record["legs"]] == ["talked"]
+
+
+async def test_a_caller_who_waited_through_a_kill_keeps_the_music_and_is_served(
+    line: Line,
+) -> None:
+    async with line.agent("rosa", hz=ROSA_HZ) as rosa, line.caller(hz=CALLER_HZ) as telephone:
+        await rosa.be("NOT_READY", "pause")
+        await rosa.be("READY")
+        call = await telephone.call(NUMBER)
+        pop = (await rosa.sees("call.offered"))["data"]
+        at_rosa = await rosa.ring()
+        line.kill()
+        await asyncio.sleep(2)
+        await line.start()
+        # The leg that rang belonged to the dead process: it is withdrawn.
+        await at_rosa.ended(5)
+        async with line.agent("rosa", hz=ROSA_HZ) as rosa_again:
+            again = (await rosa_again.sees("call.offered", 15))["data"]
+            assert again["call"]["id"] == pop["call"]["id"]
+            at_rosa = await rosa_again.ring()
+            await at_rosa.answer()
+            await call.hears(ROSA_HZ, 5)
+            silences = call.silences(call.answered_at + 0.1, time.monotonic(), longer_than_s=1.5)
+            assert silences == []
+            await call.hang_up()
+            await line.closed_record(pop["call"]["id"])
+
+
+@pytest.mark.parametrize("state", ["dead", "hung"])
+async def test_without_a_controller_a_new_caller_hears_us_and_the_on_call_phone_rings(
+    line: Line, state: str
+) -> None:
+    async with (
+        line.agent("rosa", hz=ROSA_HZ) as rosa,
+        line.agent("remy", hz=REMY_HZ) as remy,
+        line.caller(hz=CALLER_HZ) as telephone,
+    ):
+        await line.until(
+            lambda: "FIL_ON_CALL=remy&rosa" in line.on_call() or "rosa&remy" in line.on_call(),
+            3,
+            "the engine knows whom to ring",
+        )
+        if state == "dead":
+            line.kill()
+        else:
+            line.signal_all(signal.SIGSTOP)
+        try:
+            call = await telephone.call(NUMBER)
+            await call.answered(2)
+            remy.phone.answering = "ignore"
+            at_rosa = await rosa.ring(30)
+            rang_after = time.monotonic() - call.answered_at
+            await asyncio.sleep(1)
+            await at_rosa.answer()
+            await asyncio.sleep(2)
+            await at_rosa.press("1")
+            await call.hears(ROSA_HZ, 8)
+            await at_rosa.hears(CALLER_HZ, 3)
+
+            assert 13 <= rang_after <= 25
+            limit = 3.0 if state == "dead" else 5.0
+            talked_at = time.monotonic()
+            assert call.silences(call.invited_at, talked_at, longer_than_s=limit) == []
+            heard = call.heard(call.answered_at, call.answered_at + 12)
+            assert line.likeness(heard, "fr/secours-accueil") >= 0.8
+            await call.hang_up()
+            await at_rosa.ended(2)
+        finally:
+            if state == "hung":
+                line.signal_all(signal.SIGCONT)
+                os.killpg(line.process.pid, signal.SIGKILL)
+                line.process.wait(10)
+                line.process = None
+            await line.start()
+
+
+async def test_a_voicemail_that_answers_the_on_call_ring_does_not_take_the_caller(
+    line: Line,
+) -> None:
+    async with (
+        line.agent("rosa", hz=ROSA_HZ) as rosa,
+        line.agent("remy", hz=REMY_HZ) as remy,
+        line.caller(hz=CALLER_HZ) as telephone,
+    ):
+        line.kill()
+        rosa.phone.answering = "auto"  # a voicemail: it answers, speaks, and presses nothing
+        call = await telephone.call(NUMBER)
+        await call.answered(2)
+        at_remy = await remy.ring(30)
+        at_voicemail = await rosa.ring(2)
+        await at_voicemail.answered(3)
+        await asyncio.sleep(5)
+        assert at_remy.state == "ringing"
+        await at_remy.answer()
+        await asyncio.sleep(1)
+        await at_remy.press("1")
+        await call.hears(REMY_HZ, 8)
+        await at_voicemail.ended(12)
+        await call.hang_up()
+        await line.start()
+
+
+async def test_an_agent_who_hangs_up_while_the_controller_is_dead_strands_nobody(
+    line: Line,
+) -> None:
+    async with line.agent("rosa", hz=ROSA_HZ) as rosa, line.caller(hz=CALLER_HZ) as telephone:
+        call = await telephone.call(NUMBER)
+        pop = (await rosa.sees("call.offered"))["data"]
+        at_rosa = await rosa.ring()
+        await at_rosa.answer()
+        await call.hears(ROSA_HZ, 10)
+        line.kill()
+        await asyncio.sleep(1)
+        left_at = time.monotonic()
+        await at_rosa.hang_up()
+        await asyncio.sleep(6)
+        assert call.state == "up"
+        assert call.silences(left_at, time.monotonic(), longer_than_s=3.0) == []
+        await line.start()
+        # Back in our hands: offered again within one round of the dialplan.
+        async with line.agent("rosa", hz=ROSA_HZ) as rosa_again:
+            again = (await rosa_again.sees("call.offered", 20))["data"]
+            assert again["call"]["id"] == pop["call"]["id"]
+            await call.hang_up()
+            record = await line.closed_record(pop["call"]["id"])
+            assert record["outcome"] == "talked"

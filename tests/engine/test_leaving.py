@@ -1,0 +1,241 @@
+"""Whoever leaves, whenever: nothing is left behind, and the caller is never left alone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from cti.rehearsal.phone import PhoneCall
+from tests.line import NUMBER, Desk, Line
+
+CALLER_HZ, ROSA_HZ, LEA_HZ, REMY_HZ = 440, 800, 1200, 1600
+
+
+@asynccontextmanager
+async def a_talk(line: Line, rosa: Desk) -> AsyncIterator[tuple[PhoneCall, PhoneCall, str]]:
+    """A caller and Rosa, talking: (caller's call, Rosa's call, id)."""
+    async with line.caller(hz=CALLER_HZ) as telephone:
+        call = await telephone.call(NUMBER)
+        await call.answered(2)
+        pop = (await rosa.sees("call.offered"))["data"]
+        at_rosa = await rosa.ring()
+        await at_rosa.answer()
+        await rosa.sees("call.connected", 10)
+        await call.hears(ROSA_HZ, 3)
+        await at_rosa.hears(CALLER_HZ, 3)
+        yield call, at_rosa, pop["call"]["id"]
+
+
+async def nothing_left(line: Line, seconds_max: float = 1.5) -> None:
+    await line.until(
+        lambda: not line.channels() and not line.talk_bridges(), seconds_max, "all freed"
+    )
+
+
+async def outcome(line: Line, call_id: str) -> tuple[str, str]:
+    record = await line.closed_record(call_id)
+    return record["outcome"], record["ended_by"]
+
+
+async def test_a_caller_who_leaves_in_the_greeting_rings_nobody(line: Line) -> None:
+    async with line.agent("rosa") as rosa, line.caller() as telephone:
+        call = await telephone.call(NUMBER)
+        await call.answered(2)
+        await asyncio.sleep(0.8)
+        await call.hang_up()
+
+        await nothing_left(line)
+        await asyncio.sleep(2.5)
+        assert rosa.phone.calls == []
+        assert not any(frame["type"] == "call.offered" for _, frame in rosa.frames)
+
+
+async def test_a_caller_who_leaves_stops_the_ringing_phone_within_half_a_second(
+    line: Line,
+) -> None:
+    async with line.agent("rosa") as rosa, line.caller() as telephone:
+        call = await telephone.call(NUMBER)
+        pop = (await rosa.sees("call.offered"))["data"]
+        at_rosa = await rosa.ring()
+        left_at = time.monotonic()
+        await call.hang_up()
+        await at_rosa.ended(2)
+
+        assert at_rosa.ended_at - left_at < 0.5
+        assert at_rosa.end_status == "CANCEL"
+        withdrawn = (await rosa.sees("call.withdrawn"))["data"]
+        assert withdrawn["reason"] == "caller_left"
+        await nothing_left(line)
+        assert rosa.presence() == ("READY", None)
+        assert await outcome(line, pop["call"]["id"]) == ("abandoned", "caller")
+
+
+async def test_a_caller_who_leaves_the_talk_frees_everything_within_a_second(line: Line) -> None:
+    async with line.agent("rosa", hz=ROSA_HZ) as rosa:
+        async with a_talk(line, rosa) as (call, at_rosa, call_id):
+            left_at = time.monotonic()
+            await call.hang_up()
+            await at_rosa.ended(1)
+            assert at_rosa.ended_at - left_at < 1
+            await nothing_left(line)
+            assert (await rosa.sees("call.ended"))["data"]["reason"] == "caller_left"
+            assert await outcome(line, call_id) == ("talked", "caller")
+
+
+async def test_an_agent_who_hangs_up_ends_the_talk_kindly(line: Line) -> None:
+    async with line.agent("rosa", hz=ROSA_HZ) as rosa:
+        async with a_talk(line, rosa) as (call, at_rosa, call_id):
+            await asyncio.sleep(10.5)  # sooner, it would pass for a lost phone
+            await at_rosa.hang_up()
+            said_from = time.monotonic()
+            await call.ended(25)
+
+            heard = call.heard(said_from, call.ended_at)
+            for prompt in ("fin-de-conversation", "au-revoir"):
+                assert line.likeness(heard, f"fr/{prompt}") >= 0.8, prompt
+            assert call.silences(said_from, call.ended_at, longer_than_s=1.5) == []
+            assert rosa.presence()[0] in ("WRAP_UP", "READY")
+            assert await outcome(line, call_id) == ("talked", "agent")
+
+
+async def test_after_the_agent_has_left_a_key_brings_somebody_again(line: Line) -> None:
+    async with line.agent("rosa", hz=ROSA_HZ) as rosa:
+        async with a_talk(line, rosa) as (call, _, call_id):
+            result = await rosa.does("call.end", call=call_id)
+            assert result["ok"]
+            await rosa.sees("call.ended")
+            await asyncio.sleep(1)
+            await call.press("1")
+            assert (await rosa.does("wrapup.done", call=call_id, disposition="autre"))["ok"]
+
+            again = (await rosa.sees("call.offered", 8))["data"]
+            assert again["call"]["id"] == call_id
+            at_rosa = await rosa.ring()
+            await at_rosa.answer()
+            await rosa.sees("call.connected")
+            await call.hears(ROSA_HZ, 3)
+            await call.hang_up()
+            await nothing_left(line)
+
+
+async def test_an_agent_who_does_not_answer_is_passed_over_and_the_caller_keeps_the_music(
+    line: Line,
+) -> None:
+    async with (
+        line.agent("rosa", hz=ROSA_HZ) as rosa,
+        line.agent("remy", hz=REMY_HZ) as remy,
+        line.caller(hz=CALLER_HZ) as telephone,
+    ):
+        call = await telephone.call(NUMBER)
+        await call.answered(2)
+        pop = (await rosa.sees("call.offered"))["data"]
+        at_rosa = await rosa.ring()
+        await at_rosa.ended(8)
+        assert (await rosa.sees("call.withdrawn"))["data"]["reason"] == "missed"
+        at_remy = await remy.ring()
+        await at_remy.answer()
+        await call.hears(REMY_HZ, 6)
+
+        assert rosa.presence() == ("NOT_READY", "no_answer")
+        assert call.silences(call.answered_at + 0.1, time.monotonic(), longer_than_s=1.0) == []
+        await call.hang_up()
+        record = await line.closed_record(pop["call"]["id"])
+        assert [leg["outcome"] for leg in record["legs"]] == ["missed", "talked"]
+
+
+async def test_an_agent_who_declines_stays_ready_and_the_next_one_rings(line: Line) -> None:
+    async with line.agent("rosa") as rosa, line.agent("remy", hz=REMY_HZ) as remy:
+        async with line.caller() as telephone:
+            call = await telephone.call(NUMBER)
+            pop = (await rosa.sees("call.offered"))["data"]
+            at_rosa = await rosa.ring()
+            assert (await rosa.does("call.decline", call=pop["call"]["id"]))["ok"]
+            await at_rosa.ended(2)
+            at_remy = await remy.ring()
+            assert rosa.presence() == ("READY", None)
+            await at_remy.answer()
+            await call.hears(REMY_HZ, 6)
+            await call.hang_up()
+
+
+async def test_a_phone_that_is_busy_or_offline_costs_the_caller_nothing(line: Line) -> None:
+    async with line.agent("rosa", answering="busy") as rosa, line.agent("remy") as remy:
+        await remy.phone.unregister()
+        async with line.caller() as telephone:
+            call = await telephone.call(NUMBER)
+            await rosa.sees("call.withdrawn", 8)
+            await remy.sees("call.withdrawn", 8)
+            assert rosa.presence() == ("NOT_READY", "phone_busy")
+            assert remy.presence() == ("NOT_READY", "phone_unreachable")
+            rosa.phone.answering = "auto"
+            await rosa.be("READY")
+            await rosa.sees("call.connected", 10)
+            await call.hang_up()
+
+
+async def test_a_screen_that_does_not_show_the_pop_rings_no_phone(line: Line) -> None:
+    async with line.agent("rosa") as rosa, line.agent("remy", hz=REMY_HZ) as remy:
+        rosa.acks = False
+        async with line.caller() as telephone:
+            call = await telephone.call(NUMBER)
+            assert (await rosa.sees("call.withdrawn"))["data"]["reason"] == "screen_lost"
+            at_remy = await remy.ring()
+            assert rosa.presence() == ("NOT_READY", "screen_lost")
+            assert rosa.phone.calls == []
+            assert at_remy.direction == "in"
+            await call.hang_up()
+
+
+@pytest.mark.parametrize("loss", ["bye at once", "dead line"])
+async def test_a_lost_agent_is_rung_again_while_the_caller_is_cared_for(
+    line: Line, loss: str
+) -> None:
+    async with line.agent("rosa", hz=ROSA_HZ) as rosa:
+        async with a_talk(line, rosa) as (call, at_rosa, call_id):
+            lost_at = time.monotonic()
+            if loss == "bye at once":
+                await at_rosa.hang_up()
+            else:
+                at_rosa.vanish()  # no more sound, no more signalling: seen by rtp_timeout
+            assert (await rosa.sees("call.ended", 22))["data"]["reason"] == "lost"
+            again = (await rosa.sees("call.offered", 3))["data"]
+            assert again["call"]["id"] == call_id
+            at_rosa = await rosa.ring(20)
+            await asyncio.sleep(2.5)
+            told_from = time.monotonic() - 4 if loss == "dead line" else lost_at
+            cared = call.heard(told_from, time.monotonic())
+            assert line.likeness(cared, "fr/ne-quittez-pas") >= 0.5
+            await at_rosa.answer()
+            await rosa.sees("call.connected", 5)
+            await call.hears(ROSA_HZ, 3)
+            await call.hang_up()
+            await nothing_left(line)
+            record = await line.closed_record(call_id)
+            assert [leg["outcome"] for leg in record["legs"]] == ["lost", "talked"]
+
+
+async def test_nobody_on_duty_is_said_and_ends_with_a_spoken_goodbye(line: Line) -> None:
+    async with line.caller() as telephone:
+        call = await telephone.call(NUMBER)
+        await call.answered(2)
+        await call.ended(40)
+        heard = call.heard(call.answered_at, call.ended_at)
+        assert line.likeness(heard, "fr/personne-disponible") >= 0.8
+        assert call.silences(call.answered_at + 0.1, call.ended_at, longer_than_s=1.5) == []
+
+
+async def test_a_regulator_cannot_orient_to_a_line_where_nobody_is(line: Line) -> None:
+    async with line.agent("rosa", hz=ROSA_HZ) as rosa:
+        async with a_talk(line, rosa) as (call, _, call_id):
+            result: dict[str, Any] = await rosa.does(
+                "call.orient", call=call_id, to={"line": "listeners"}, handover=None
+            )
+            assert result["ok"] is False
+            assert result["error"]["code"] == "nobody_there"
+            await call.hears(ROSA_HZ, 2)  # they are still talking
+            await call.hang_up()
