@@ -128,6 +128,10 @@ async def _build(settings: Settings) -> tuple[House, PeopleStore, Close]:
         records.disposition,
         settings.wrap_up_seconds,
     )
+    for agent in team.agents.values():
+        if agent.presence in (Presence.RESERVED, Presence.TALKING, Presence.WRAP_UP):
+            # Who still has a call gets it back from recovery; nobody else is held.
+            team.move(agent, Presence.READY)
     ari = Ari(settings.ari_url, "fil", settings.secret("ari"))
     house = House(
         settings=settings,
@@ -148,17 +152,13 @@ async def _build(settings: Settings) -> tuple[House, PeopleStore, Close]:
 
 
 def _agent(row: AgentRow) -> Agent:
-    """An agent as the store remembers them; a call they had is taken back by recovery."""
-    presence = Presence(row.presence)
-    if presence in (Presence.RESERVED, Presence.TALKING, Presence.WRAP_UP):
-        presence = Presence.READY
     return Agent(
         id=row.id,
         name=row.name,
         roles=frozenset(Role(role) for role in row.roles),
         phone=row.phone,
         languages=frozenset(row.languages),
-        presence=presence,
+        presence=Presence(row.presence),
         reason=row.reason,
     )
 

@@ -37,9 +37,5 @@ async def line(shared_line: Line) -> AsyncIterator[Line]:
     yield shared_line
     if shared_line.process is None:
         await shared_line.start()
-    await shared_line.until(
-        lambda: not shared_line.channels() and not shared_line.talk_bridges(),
-        10,
-        "nothing left in the engine",
-    )
+    await shared_line.until(shared_line.is_quiet, 10, "nothing left in the engine")
     await asyncio.sleep(0)

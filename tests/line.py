@@ -110,6 +110,10 @@ class Line:
         """The talk bridges the engine holds."""
         return [b["id"] for b in self.ari("bridges") if b["id"].startswith("talk-")]
 
+    def is_quiet(self) -> bool:
+        """Whether the engine holds no channel and no talk bridge."""
+        return not self.channels() and not self.talk_bridges()
+
     async def until(self, true: Callable[[], bool], seconds_max: float, what: str) -> float:
         """Wait until something is true; returns the seconds it took."""
         began = time.monotonic()
@@ -200,7 +204,7 @@ class Line:
         """What the database holds of a call, its legs included."""
         database = create_database(self.settings.database)
         try:
-            async with database.reading() as session:
+            async with database.sessions() as session:
                 calls = await session.execute(
                     text("select * from calls where id = :id"), {"id": call_id}
                 )

@@ -507,6 +507,7 @@ async def release(call: Call, house: House) -> None:
         house.team.start_wrap_up(talk.agent, call.id)
         await house.exchange.release(talk.leg)
         talk.leg.close()
+    if call.answered:
         await house.exchange.forget_talk(call.id)
 
 

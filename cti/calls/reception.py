@@ -125,9 +125,9 @@ class Reception:
         known = {call.id for call in house.calls.values()}
         written = set(house.calls)
         for record in await house.records.open_calls():
-            if record.id in known:
+            if record.id in known or record.engine_id != house.settings.engine_id:
                 continue
-            if record.channel_id in channels and record.engine_id == house.settings.engine_id:
+            if record.channel_id in channels:
                 house.spawn(self._take_back(record, channels, record.channel_id in ours))
             else:
                 house.records.closed(
@@ -181,7 +181,7 @@ class Reception:
         legs = [found for c in channels if (found := AGENT_LEG.fullmatch(c)) and
                 found["call"] == record.id]
         call.legs_made = max((int(leg["number"]) for leg in legs), default=0) + 1
-        call.handover = await house.records.unseal(record.id, "handover")
+        call.handover = await house.records.handover_text(record.id)
         bridge = await _members(house, talk_bridge(record.id))
         talking = [leg for leg in legs if leg[0] in bridge and leg["agent"] in house.team.agents]
         if talking and channel.id in bridge:

@@ -68,6 +68,7 @@ class Outbox:
         self._kept: deque[Message] = deque(maxlen=MESSAGES_KEPT_MAX)
         self._screens: set[Callable[[Message], None]] = set()
         self._acks: dict[int, asyncio.Future[None]] = {}
+        self._acked = 0
 
     @property
     def screens(self) -> int:
@@ -99,6 +100,7 @@ class Outbox:
 
     def ack(self, seq: int) -> None:
         """A screen has displayed every message up to ``seq``."""
+        self._acked = max(self._acked, min(seq, self.last_seq))
         for waiting in [s for s in self._acks if s <= seq]:
             ack = self._acks.pop(waiting)
             if not ack.done():
@@ -106,6 +108,8 @@ class Outbox:
 
     async def displayed(self, message: Message, seconds_max: float) -> bool:
         """Wait until a screen has displayed ``message``; False after ``seconds_max``."""
+        if message.seq <= self._acked:
+            return True
         ack = self._acks.setdefault(message.seq, asyncio.get_running_loop().create_future())
         try:
             async with asyncio.timeout(seconds_max):

@@ -126,6 +126,7 @@ class Team:
         self._set(agent, Presence.RESERVED, None)
         try:
             async with asyncio.timeout(RESERVE_SECONDS_MAX):
+                await self._writes.join()  # their READY itself may still be on its way there
                 won = await self._store.reserve(agent.id, call_id)
             self.degraded = False
         except Exception as error:  # noqa: BLE001 -- whatever fails there must not cost a call
@@ -165,6 +166,7 @@ class Team:
             "presence": agent.presence_view(),
             "call": engagement.view if engagement else None,
             "call_state": engagement.state if engagement else None,
+            "can_accept": bool(engagement and engagement.can_accept_on_screen),
             "wrapup_call": self._wrap_up_calls.get(agent.id, (None, 0.0))[0],
             "lines": [{"id": id_, "label": label} for id_, label in LINES.items()],
             "colleagues": [
@@ -227,10 +229,16 @@ class Team:
     async def _write_all(self) -> None:
         while True:
             write = await self._writes.get()
-            while True:
-                try:
-                    await write()
-                    break
-                except Exception as error:  # noqa: BLE001 -- the store comes back, or does not
-                    log.warning("team.presence_not_stored", extra={"error": type(error).__name__})
+            try:
+                while not await self._written(write):
                     await asyncio.sleep(1)
+            finally:
+                self._writes.task_done()
+
+    async def _written(self, write: Callable[[], Awaitable[None]]) -> bool:
+        try:
+            await write()
+        except Exception as error:  # noqa: BLE001 -- the store comes back, or does not
+            log.warning("team.presence_not_stored", extra={"error": type(error).__name__})
+            return False
+        return True

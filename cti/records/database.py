@@ -6,12 +6,13 @@ awaited between a caller and sound: the journal stands in between.
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -27,6 +28,7 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
+T = TypeVar("T")
 SQLITE_BUSY_MS_MAX = 5_000
 CONNECT_SECONDS_MAX = 5.0
 STATEMENT_SECONDS_MAX = 10.0
@@ -54,25 +56,47 @@ class Database:
     sessions: async_sessionmaker[AsyncSession] = field(repr=False)
     writers: async_sessionmaker[AsyncSession] = field(repr=False)
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncSession]:
-        """A session that sees one moment of the database and changes nothing.
+    _at_work: set[asyncio.Task[Any]] = field(default_factory=set, repr=False)
 
-        Raises DatabaseAway when it does not answer.
+    async def read(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """Return what ``work`` finds, all of it seen at one moment. Raises DatabaseAway."""
+
+        async def transaction() -> T:
+            with _told_as_away():
+                async with self.sessions() as session:
+                    return await work(session)
+
+        return await asyncio.shield(self._start(transaction()))
+
+    async def write(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """Make the changes of ``work`` together, or none of them; return what it returns.
+
+        Raises DatabaseAway when the database does not answer, is locked, full or read-only.
+        A caller who stops waiting takes the changes back, unless they are being committed.
         """
-        with _told_as_away():
-            async with self.sessions() as session:
-                yield session
+        left = False
 
-    @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncSession]:
-        """A session whose changes are committed together at the end, or not at all.
+        async def transaction() -> T:
+            with _told_as_away():
+                async with self.writers() as session, session.begin() as changes:
+                    result = await work(session)
+                    if left:
+                        await changes.rollback()
+            return result
 
-        Raises DatabaseAway when it does not answer, is locked, full or read-only.
-        """
-        with _told_as_away():
-            async with self.writers() as session, session.begin():
-                yield session
+        try:
+            return await asyncio.shield(self._start(transaction()))
+        except asyncio.CancelledError:
+            left = True
+            raise
+
+    def _start(self, transaction: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        # In a task of its own: cancelled in the middle, SQLite's driver can leave a
+        # connection that is closed and still holds the write lock.
+        task = asyncio.create_task(transaction)
+        self._at_work.add(task)
+        task.add_done_callback(self._at_work.discard)
+        return task
 
     async def scrub(self) -> None:
         """Leave no trace of deleted rows in the files (SQLite; PostgreSQL vacuums by itself)."""
@@ -85,7 +109,9 @@ class Database:
                     await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     async def close(self) -> None:
-        """Close every connection; returns when they are closed."""
+        """Let what was begun come to its end, a while at most, then close every connection."""
+        if self._at_work:
+            await asyncio.wait(self._at_work, timeout=CONNECT_SECONDS_MAX)
         await self.engine.dispose()
 
 

@@ -19,6 +19,7 @@ from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import CursorResult, Executable, delete, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from cti.records.database import Database
 from cti.records.models import Agent, LoginFailure, Session
@@ -102,7 +103,8 @@ class PeopleStore:
             raise ValueError("an agent's id is made of a-z, 0-9, dots and dashes, 64 at most")
         async with self._hashing:
             password_hash = await asyncio.to_thread(_HASHER.hash, password)
-        async with self._database.writing() as session:
+
+        async def work(session: AsyncSession) -> None:
             agent = await session.get(Agent, agent_id)
             if agent is None:
                 agent = Agent(id=agent_id, presence="LOGGED_OUT", since_at=datetime.now(UTC))
@@ -113,16 +115,20 @@ class PeopleStore:
                 sealing = self._keys.seal(agent_id, _SIP_FIELD, sip_secret)
                 agent.sip_secret_sealed = sealing.ciphertext
 
+        await self._database.write(work)
+
     async def load(self) -> list[AgentRow]:
         """Everyone, in the order of their ids."""
-        async with self._database.reading() as session:
+
+        async def work(session: AsyncSession) -> list[AgentRow]:
             agents = await session.scalars(select(Agent).order_by(Agent.id))
             return [_agent_row(agent) for agent in agents]
 
+        return await self._database.read(work)
+
     async def sip_secret(self, agent_id: str) -> str | None:
         """The password of their SIP account, for the engine alone. Raises SealBroken."""
-        async with self._database.reading() as session:
-            agent = await session.get(Agent, agent_id)
+        agent = await self._database.read(lambda session: session.get(Agent, agent_id))
         if agent is None or agent.sip_secret_sealed is None:
             return None
         return self._keys.unseal(
@@ -132,8 +138,7 @@ class PeopleStore:
     async def reserve(self, agent_id: str, call_id: str) -> bool:
         """Take someone who is READY for one call. True for exactly one of those who ask at once.
 
-        A caller of this that gives up waiting may still have won: it must
-        ``set_presence`` afterwards either way.
+        Who gives up waiting has most likely not won; they ``set_presence`` to be sure.
         """
         taken = await self._run(
             update(Agent)
@@ -158,8 +163,7 @@ class PeopleStore:
         agent_id = username.strip().lower()
         agent = None
         if _AGENT_ID.fullmatch(agent_id):
-            async with self._database.reading() as session:
-                agent = await session.get(Agent, agent_id)
+            agent = await self._database.read(lambda session: session.get(Agent, agent_id))
         expected = agent.password_hash if agent else self._nobody
         async with self._hashing:
             right = await asyncio.to_thread(_matches, expected, password)
@@ -171,26 +175,28 @@ class PeopleStore:
         """Open a door for 12 hours, or 30 minutes without use. Old doors are cleared away."""
         now = datetime.now(UTC)
         new = NewSession(secrets.token_urlsafe(32), secrets.token_urlsafe(32), now + SESSION_KEPT)
-        async with self._database.writing() as session:
+        row = Session(
+            id_hash=_hashed(new.secret),
+            agent_id=agent_id,
+            csrf=new.csrf,
+            kind=kind,
+            created_at=now,
+            seen_at=now,
+            expires_at=new.expires_at,
+        )
+
+        async def work(session: AsyncSession) -> None:
             await session.execute(delete(Session).where(Session.expires_at <= now))
-            session.add(
-                Session(
-                    id_hash=_hashed(new.secret),
-                    agent_id=agent_id,
-                    csrf=new.csrf,
-                    kind=kind,
-                    created_at=now,
-                    seen_at=now,
-                    expires_at=new.expires_at,
-                )
-            )
+            session.add(row)
+
+        await self._database.write(work)
         return new
 
     async def find_session(self, secret: str) -> OpenSession | None:
         """Who holds this secret, or None when it is unknown, revoked, or past its time."""
         now = datetime.now(UTC)
-        async with self._database.reading() as session:
-            found = await session.get(Session, _hashed(secret))
+        id_hash = _hashed(secret)
+        found = await self._database.read(lambda session: session.get(Session, id_hash))
         if found is None or found.expires_at <= now or found.seen_at <= now - SESSION_IDLE:
             return None
         return OpenSession(found.agent_id, found.kind, found.csrf, found.expires_at)
@@ -225,7 +231,8 @@ class PeopleStore:
 
     async def _count_failure(self, key: str) -> None:
         now = datetime.now(UTC)
-        async with self._database.writing() as session:
+
+        async def work(session: AsyncSession) -> None:
             await session.execute(
                 delete(LoginFailure).where(LoginFailure.last_at <= now - FAILURES_WINDOW)
             )
@@ -238,6 +245,8 @@ class PeopleStore:
             if counted.rowcount == 0:
                 session.add(LoginFailure(key=key, count=1, last_at=now))
 
+        await self._database.write(work)
+
     async def clear_failures(self, account: str) -> None:
         """A sign-in succeeded: forget the account's failures. Those of the address stay."""
         key = self._failure_keys(account, "")[0]
@@ -249,26 +258,29 @@ class PeopleStore:
         From the fifth failure within 15 minutes: 15 s, doubled by each further one, up to 15 min.
         """
         now = datetime.now(UTC)
-        async with self._database.reading() as session:
-            failures = await session.scalars(
-                select(LoginFailure).where(
-                    LoginFailure.key.in_(self._failure_keys(account, address)),
-                    LoginFailure.last_at > now - FAILURES_WINDOW,
-                    LoginFailure.count >= FAILURES_FREE,
-                )
-            )
-            delays = [_delay_seconds(f.count) - (now - f.last_at).total_seconds() for f in failures]
-        return max([0.0, *delays])
+        too_many = select(LoginFailure).where(
+            LoginFailure.key.in_(self._failure_keys(account, address)),
+            LoginFailure.last_at > now - FAILURES_WINDOW,
+            LoginFailure.count >= FAILURES_FREE,
+        )
+
+        async def work(session: AsyncSession) -> list[float]:
+            failures = await session.scalars(too_many)
+            return [_delay_seconds(f.count) - (now - f.last_at).total_seconds() for f in failures]
+
+        return max([0.0, *await self._database.read(work)])
 
     def _failure_keys(self, account: str, address: str) -> list[str]:
         account = account.strip().lower()
         return [self._keys.login_ref("account", account), self._keys.login_ref("address", address)]
 
     async def _run(self, statement: Executable) -> int:
-        async with self._database.writing() as session:
+        async def work(session: AsyncSession) -> int:
             done = await session.execute(statement)
             assert isinstance(done, CursorResult)
             return done.rowcount
+
+        return await self._database.write(work)
 
 
 def _agent_row(agent: Agent) -> AgentRow:

@@ -19,6 +19,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import CursorResult, delete
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from cti.records.database import Database
 from cti.records.models import Sealed
@@ -180,8 +181,12 @@ def _read_key(path: Path) -> bytes:
 
 async def purge(database: Database, now: datetime) -> int:
     """Delete what was sealed and is past its day, leaving no trace; returns how many it was."""
-    async with database.writing() as session:
+
+    async def delete_old(session: AsyncSession) -> int:
         gone = await session.execute(delete(Sealed).where(Sealed.purge_at <= now))
+        assert isinstance(gone, CursorResult)
+        return gone.rowcount
+
+    count = await database.write(delete_old)
     await database.scrub()
-    assert isinstance(gone, CursorResult)
-    return gone.rowcount
+    return count

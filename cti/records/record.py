@@ -192,16 +192,16 @@ class Records:
         """
         calls: dict[str, Call] = {}
         position = 0
+
+        async def work(session: AsyncSession) -> tuple[int, dict[str, Call]]:
+            # The position first: entries copied meanwhile are then applied twice, not lost.
+            position = await self._position(session)
+            rows = await session.scalars(select(Call).where(Call.ended_at.is_(None)))
+            return position, {call.id: call for call in rows}
+
         try:
-            async with (
-                asyncio.timeout(READ_SECONDS_MAX),
-                self._database.reading() as session,
-            ):
-                # The position first: entries copied meanwhile are then applied twice, not lost.
-                position = await self._position(session)
-                rows = await session.scalars(select(Call).where(Call.ended_at.is_(None)))
-                calls = {call.id: call for call in rows}
-                session.expunge_all()
+            async with asyncio.timeout(READ_SECONDS_MAX):
+                position, calls = await self._database.read(work)
         except (DatabaseAway, TimeoutError):
             log.warning("records.open_calls_from_journal_alone")
         for entry in self._journal.read(position + 1):
@@ -219,7 +219,8 @@ class Records:
 
         Raises DatabaseAway.
         """
-        async with self._database.reading() as session:
+
+        async def work(session: AsyncSession) -> dict[str, Any] | None:
             call = await session.get(Call, call_id)
             if call is None:
                 return None
@@ -227,6 +228,8 @@ class Records:
                 select(Leg).where(Leg.call_id == call_id).order_by(Leg.rung_at, Leg.id)
             )
             return {**_columns(call), "legs": [_columns(leg) for leg in legs]}
+
+        return await self._database.read(work)
 
     async def unseal(self, call_id: str, field: Literal["caller_number", "handover"]) -> str | None:
         """What was sealed for a call, or None when there is nothing, or no longer.
@@ -239,8 +242,7 @@ class Records:
             if entry.data.get("call_id") == call_id and sealed and sealed["field"] == field:
                 found = base64.b64decode(sealed["ciphertext"]), sealed["key_id"]
         if found is None:
-            async with self._database.reading() as session:
-                row = await session.get(Sealed, (call_id, field))
+            row = await self._database.read(lambda session: session.get(Sealed, (call_id, field)))
             found = (row.ciphertext, row.key_id) if row else None
         return self._keys.unseal(call_id, field, *found) if found else None
 
@@ -317,16 +319,19 @@ class Records:
 
     async def _copy_batch(self, entries_max: int) -> bool:
         """Copy the next entries, all or none. Returns whether there may be more."""
+
+        async def copy(session: AsyncSession) -> list[Entry]:
+            entries = await self._next_entries(session, entries_max)
+            for entry in entries:
+                await _apply(session, self._journal.id, entry)
+            return entries
+
         try:
-            async with self._database.writing() as session:
-                entries = await self._next_entries(session, entries_max)
-                for entry in entries:
-                    await _apply(session, self._journal.id, entry)
+            entries = await self._database.write(copy)
         except Exception as error:
             if entries_max > 1 or not _is_entry_at_fault(error):
                 raise
-            async with self._database.writing() as session:
-                entries = await self._next_entries(session, entries_max)
+            entries = await self._database.write(lambda session: self._next_entries(session, 1))
             log.error("records.entry_refused", extra={"entry": entries[0].number})
         if entries:
             self._copied_number = entries[-1].number

@@ -107,7 +107,7 @@ async def test_a_call_is_recorded_whole_with_moments_in_utc(
     assert call["started_at"] == NOON
     assert call["started_at"].utcoffset() == timedelta(0)
     assert await records.unseal("call", "caller_number") == "+33639980001"
-    async with database.reading() as session:
+    async with database.sessions() as session:
         assert len((await session.scalars(select(Call))).all()) == 1
         assert len((await session.scalars(select(Sealed))).all()) == 2
         events = (await session.scalars(select(Event).order_by(Event.id))).all()
@@ -131,7 +131,7 @@ async def test_an_entry_the_database_refuses_does_not_stop_the_next_ones(
     copying = asyncio.create_task(records.run())
     assert await records.flushed(5)
     assert not records.degraded
-    async with database.reading() as session:
+    async with database.sessions() as session:
         types = (await session.scalars(select(Event.type).order_by(Event.id))).all()
     assert [t for t in types if t != "call.closed"] == ["before-0", "before-1", "before-2", "after"]
     copying.cancel()

@@ -32,9 +32,7 @@ async def a_talk(line: Line, rosa: Desk) -> AsyncIterator[tuple[PhoneCall, Phone
 
 
 async def nothing_left(line: Line, seconds_max: float = 1.5) -> None:
-    await line.until(
-        lambda: not line.channels() and not line.talk_bridges(), seconds_max, "all freed"
-    )
+    await line.until(line.is_quiet, seconds_max, "all freed")
 
 
 async def outcome(line: Line, call_id: str) -> tuple[str, str]:

@@ -20,11 +20,11 @@ import time_machine
 from argon2 import PasswordHasher
 from sqlalchemy import event, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from cti.records import database as database_module
 from cti.records import people as people_module
 from cti.records.database import (
-    Database,
     DatabaseAway,
     DatabaseRefused,
     check_version,
@@ -94,7 +94,7 @@ class House:
         )
 
     async def rows(self, model: Any) -> list[Any]:
-        async with self.database.reading() as session:
+        async with self.database.sessions() as session:
             return list((await session.scalars(select(model))).all())
 
 
@@ -341,7 +341,7 @@ async def test_taking_a_call_back_never_waits_for_its_handover(house: House) -> 
     house.records.handover("call", "une phrase")
     await house.flushed()
     assert await house.records.handover_text("call") == "une phrase"
-    async with house.database.writing() as session:
+    async with house.database.writers.begin() as session:
         await session.execute(text("UPDATE sealed SET key_id = 'another'"))
     assert await house.records.handover_text("call") is None
     await house.stop()
@@ -377,7 +377,7 @@ async def test_a_sealed_number_moved_to_another_call_cannot_be_read(house: House
     house.dial("one")
     house.dial("two", number=None)
     await house.flushed()
-    async with house.database.writing() as session:
+    async with house.database.writers.begin() as session:
         await session.execute(text("UPDATE sealed SET call_id = 'two'"))
     with pytest.raises(SealBroken):
         await house.records.unseal("two", "caller_number")
@@ -465,7 +465,7 @@ async def test_a_moment_without_a_time_zone_is_refused(house: House) -> None:
     with pytest.raises(ValueError, match="time zone"):
         house.dial(at=naive)
     with pytest.raises(StatementError, match="time zone"):
-        async with house.database.writing() as session:
+        async with house.database.writers.begin() as session:
             session.add(LoginFailure(key="k", count=1, last_at=naive))
 
 
@@ -533,13 +533,12 @@ async def test_a_damaged_database_is_said_in_plain_words(tmp_path: Path) -> None
 
 
 async def test_what_is_in_a_row_is_in_no_error_text(house: House) -> None:
-    async def twice() -> None:
-        for _ in range(2):
-            async with house.database.writing() as session:
-                session.add(LoginFailure(key="a-secret-key", count=1, last_at=NOON))
+    async def add(session: AsyncSession) -> None:
+        session.add(LoginFailure(key="a-secret-key", count=1, last_at=NOON))
 
+    await house.database.write(add)
     with pytest.raises(IntegrityError) as refused:
-        await twice()
+        await house.database.write(add)
     assert "a-secret-key" not in str(refused.value)
 
 
@@ -561,17 +560,46 @@ async def test_a_new_sqlite_file_is_readable_by_our_account_alone(tmp_path: Path
 
 
 async def test_writers_take_turns_instead_of_failing(house: House) -> None:
-    async def one_more(database: Database) -> None:
-        async with database.writing() as session:
-            row = await session.get(LoginFailure, "k")
-            if row is None:
-                session.add(LoginFailure(key="k", count=1, last_at=NOON))
-            else:
-                row.count += 1
-
-    await asyncio.gather(*(one_more(house.database) for _ in range(20)))
+    await asyncio.gather(*(house.database.write(count_one) for _ in range(20)))
     (row,) = await house.rows(LoginFailure)
     assert row.count == 20
+
+
+async def count_one(session: AsyncSession) -> None:
+    row = await session.get(LoginFailure, "k")
+    if row is None:
+        session.add(LoginFailure(key="k", count=1, last_at=NOON))
+    else:
+        row.count += 1
+
+
+async def test_those_who_give_up_waiting_never_leave_the_database_locked(house: House) -> None:
+    chance = random.Random(7)
+    await house.database.write(count_one)
+    for _ in range(40):
+        impatient = asyncio.create_task(house.database.write(count_one))
+        await asyncio.sleep(chance.uniform(0, 0.01))
+        impatient.cancel()
+        await asyncio.gather(impatient, return_exceptions=True)
+        async with asyncio.timeout(2):
+            await house.database.write(count_one)
+
+
+async def test_who_gives_up_waiting_takes_their_change_back(house: House) -> None:
+    working, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(session: AsyncSession) -> None:
+        await count_one(session)
+        working.set()
+        await go_on.wait()
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await house.database.write(slow)
+    assert working.is_set()
+    go_on.set()
+    await house.database.write(lambda session: session.get(LoginFailure, "k"))  # after its turn
+    assert await house.rows(LoginFailure) == []
 
 
 # --- the people ---
