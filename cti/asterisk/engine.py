@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cti.config import Settings, SettingsError
+from cti.relays.guard import NotDialled, may_dial
 
 ENGINE_UID = 2600  # the account "asterisk" inside the image
 # Files that Asterisk complains about when they are missing, and of which we want the
@@ -87,6 +88,11 @@ def _values(settings: Settings) -> dict[str, str]:
     matches = [a.strip() for a in settings.trunk_addresses.split(",") if a.strip()]
     trunk_aor = f"[trunk]\ntype=aor\ncontact={settings.trunk_contact}\nqualify_frequency=30"
     values = {name: str(getattr(settings, name)) for name in settings.__dataclass_fields__}
+    if settings.overflow_number:
+        try:
+            values["overflow_number"] = may_dial(settings.overflow_number)
+        except NotDialled as error:
+            raise SettingsError(f"FIL_OVERFLOW_NUMBER: {error}") from None
     values |= {
         "trunk_matches": "\n".join(f"match={address}" for address in matches),
         "trunk_aors": "aors=trunk" if settings.trunk_contact else "; no way out: no aors",

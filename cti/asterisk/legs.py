@@ -41,6 +41,7 @@ class ChannelLeg:
         self.gone_at: datetime | None = None
         self.cause: int | None = None
         self.tech_cause: int | None = None
+        self.offered_as = ""  # the dialplan's word: first, again (it has greeted), peer-gone
         self.entries = 0  # how often the channel has come into our hands
         self.entered = asyncio.Event()  # it did once more
         self.held_in: str | None = None  # the waiting line whose music it hears
@@ -70,8 +71,9 @@ class ChannelLeg:
 
     def _take_in(self, event: object) -> None:
         match event:
-            case events.StasisStart(channel=channel):
+            case events.StasisStart(channel=channel, args=args):
                 self.name = channel.name
+                self.offered_as = args[0] if args else ""
                 self.entries += 1
                 self.entered.set()
                 self.in_app.set()
@@ -175,6 +177,7 @@ class CallerLeg(ChannelLeg):
         super().__init__(ari, channel_id, name)
         self.language = language
         self.language_changed: Callable[[str], None] = lambda language: None
+        self.greeted = False  # the line's name and legal notice are heard once in a call
         self.whole_until = asyncio.Event()  # clear while a prompt plays that no answer cuts
         self.whole_until.set()
         self._seconds = seconds
@@ -183,6 +186,9 @@ class CallerLeg(ChannelLeg):
 
     async def play(self, prompt: str, whole: bool = False) -> None:
         """Play a prompt of the catalogue (``ivr.leg.Leg.play``)."""
+        if whole and self.greeted:
+            return
+        self.greeted = self.greeted or whole
         seconds = self._seconds(self.language, prompt)
         if seconds is None:
             log.error("prompt.missing", extra={"prompt": prompt, "language": self.language})

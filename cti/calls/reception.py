@@ -69,6 +69,7 @@ class Reception:
             del house.calls[channel.id]
             return
         listening.cancel()  # handle_call follows the caller from here
+        caller.greeted = caller.offered_as != "first"
         await self._begin(call, channel)
 
     async def _begin(self, call: Call, channel: models.Channel) -> None:
@@ -164,6 +165,7 @@ class Reception:
         caller = CallerLeg(
             house.exchange.ari, channel.id, channel.name, house.seconds, record.language or "fr"
         )
+        caller.greeted = True
         if ours:
             caller.in_app.set()
         call = Call(
