@@ -1,0 +1,1 @@
+"""Couples the telephone to people and screens."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
+import contextlib
 import os
 import signal
 import sys
@@ -28,7 +28,8 @@ DEMO_CALL_SECONDS = 120.0
 
 READY = """
 Ready.
-  the desk      http://{web}/      (rosa, remy: regulators; lea, louis: listeners; password demo-<name>)
+  the desk      http://{web}/  (rosa, remy: regulators; lea, louis: listeners;
+                password demo-<name>)
   the number    sip:{number}@{sip}  (any SIP client on this machine, no registration)
   their phones  register <name>@{sip}, password demo-<name>
   try it        fil call            (in another terminal: make call)
@@ -48,13 +49,15 @@ def main(arguments: list[str] | None = None) -> int:
         SoundsError,
         FlowError,
         KeysRefused,
-        DatabaseAway,
         DatabaseRefused,
         EngineFailed,
         parent.AlreadyServed,
     ) as error:
         print(f"fil: {error}", file=sys.stderr)
         return parent.EXIT_REFUSED
+    except DatabaseAway as error:
+        print(f"fil: {error}", file=sys.stderr)
+        return parent.EXIT_TRY_AGAIN
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -108,22 +111,18 @@ def _controller(settings: Settings, options: argparse.Namespace) -> int:
     log_to_stderr()
 
     async def demo_call() -> None:
-        await _ring(settings, DEMO_CALL_SECONDS, lambda line: None)
+        await _ring(settings, DEMO_CALL_SECONDS, lambda _: None)
 
     async def live() -> None:
         task = asyncio.current_task()
         assert task is not None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        await run_controller(
-            settings, options.signs_of_life, demo_call if settings.demo else None
-        )
+        await run_controller(settings, options.signs_of_life, demo_call if settings.demo else None)
 
     # Ctrl-C reaches us too, from the terminal; the parent decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
+    with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(live())
-    except asyncio.CancelledError:
-        pass
     return 0
 
 
@@ -148,9 +147,7 @@ def _demo(settings: Settings, options: argparse.Namespace) -> int:
             number=settings.number,
             sip=f"{settings.bind_address}:{settings.sip_port}",
         )
-        return parent.Parent(
-            parent.controller_command(), lambda: print(ready, flush=True)
-        ).run()
+        return parent.Parent(parent.controller_command(), lambda: print(ready, flush=True)).run()
     finally:
         _say("arrêt du moteur")
         run_script(settings, "down")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 from collections.abc import Awaitable, Callable
 
@@ -17,13 +18,15 @@ from cti.asterisk.ami import AmiWatch
 from cti.asterisk.ari import AppTaken, Ari, AriError, EngineInfo, EngineRefused
 from cti.asterisk.engine import PhoneAccount, write_phones
 from cti.asterisk.exchange import Exchange
-from cti.calls.house import House
+from cti.calls.house import House, now
 from cti.calls.reception import Reception
 from cti.calls.waiting import WaitingLines
 from cti.config import Settings, SettingsError
 from cti.people.agents import Agent, Presence, Role
 from cti.people.team import Team
 from cti.records.database import (
+    Database,
+    DatabaseAway,
     DatabaseRefused,
     WrongVersion,
     check_version,
@@ -31,14 +34,17 @@ from cti.records.database import (
 )
 from cti.records.journal import Journal
 from cti.records.people import AgentRow, PeopleStore
-from cti.records.privacy import Keys, KeysRefused
+from cti.records.privacy import Keys, KeysRefused, purge
 from cti.records.record import Records
 from cti.web.app import make_app
 from ivr.flow import load_flow
 from ivr.reading import FlowError
 from sounds.catalogue import Catalogue, SoundsError
 
+log = logging.getLogger("fil.controller")
+
 HEARTBEAT_SECONDS = 1.0
+PURGE_EVERY_SECONDS = 3600.0
 # What a person must mend: starting again by ourselves would change nothing.
 REFUSALS = (
     SettingsError,
@@ -65,7 +71,7 @@ async def run(settings: Settings, signs_of_life: int | None, demo_call: DemoCall
     ``signs_of_life`` is a pipe: ``R`` once the line is ready, a dot each second.
     """
     try:
-        house, store, close = await _build(settings)
+        house, store, database, close = await _build(settings)
         await write_phone_accounts(settings, store)
     except REFUSALS as error:
         raise Refused(str(error)) from None
@@ -94,14 +100,14 @@ async def run(settings: Settings, signs_of_life: int | None, demo_call: DemoCall
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(ari.run(connected))
-            tasks.create_task(AmiWatch(
-                "127.0.0.1", settings.ami_port, "fil", settings.secret("ami")
-            ).run())
+            ami = AmiWatch("127.0.0.1", settings.ami_port, "fil", settings.secret("ami"))
+            tasks.create_task(ami.run())
             tasks.create_task(reception.run())
             tasks.create_task(house.lines.run())
             tasks.create_task(house.team.run())
             tasks.create_task(house.records.run())
             tasks.create_task(_tell_on_call(house, presence_moved))
+            tasks.create_task(_purge(database))
             if signs_of_life is not None:
                 tasks.create_task(_beat(signs_of_life, ready))
     except* (EngineRefused, AppTaken) as group:
@@ -112,7 +118,7 @@ async def run(settings: Settings, signs_of_life: int | None, demo_call: DemoCall
         await close()
 
 
-async def _build(settings: Settings) -> tuple[House, PeopleStore, Close]:
+async def _build(settings: Settings) -> tuple[House, PeopleStore, Database, Close]:
     """Build the house from its settings. Raises one of REFUSALS, or DatabaseAway."""
     catalogue = Catalogue.load(settings.data / "sounds")
     flow = load_flow(settings.data / "flows" / settings.flow, catalogue.ids())
@@ -148,7 +154,7 @@ async def _build(settings: Settings) -> tuple[House, PeopleStore, Close]:
         await database.close()
         journal.close()
 
-    return house, store, close
+    return house, store, database, close
 
 
 def _agent(row: AgentRow) -> Agent:
@@ -197,6 +203,18 @@ async def _tell_on_call(house: House, presence_moved: asyncio.Event) -> None:
         here = [a for a in house.team.agents.values() if a.presence is not Presence.LOGGED_OUT]
         first = [agent.phone for agent in here if Role.REGULATOR in agent.roles]
         await house.exchange.tell_on_call(first or [agent.phone for agent in here])
+
+
+async def _purge(database: Database) -> None:
+    """Destroy what is past its date, every hour."""
+    while True:
+        try:
+            purged = await purge(database, now())
+            if purged:
+                log.info("sealed.purged", extra={"rows": purged})
+        except DatabaseAway:
+            log.warning("sealed.not_purged")  # in an hour, then
+        await asyncio.sleep(PURGE_EVERY_SECONDS)
 
 
 async def _beat(pipe: int, ready: asyncio.Event) -> None:

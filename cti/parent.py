@@ -27,6 +27,7 @@ START_SECONDS_MAX = 30.0  # to its first sign of life
 STOP_SECONDS_MAX = 5.0
 RESTART_SECONDS_MIN, RESTART_SECONDS_MAX = 0.2, 5.0
 STEADY_SECONDS = 10.0
+EXIT_TRY_AGAIN = 75  # something else must come back first; the parent tries again
 EXIT_REFUSED = 78  # the set-up must be changed by a person; starting again is useless
 
 
@@ -110,7 +111,7 @@ class Parent:
         finally:
             os.close(heard)
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
         """Ask the controller to stop; it leaves every call as it is."""
         self._stopping = True
         child = self._child

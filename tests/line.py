@@ -195,7 +195,9 @@ class Line:
                     await desk.be("LOGGED_OUT")
 
     @asynccontextmanager
-    async def caller(self, number: str = "0199000042", hz: float = 440, **more: Any) -> AsyncIterator[Phone]:
+    async def caller(
+        self, number: str = "0199000042", hz: float = 440, **more: Any
+    ) -> AsyncIterator[Phone]:
         """Somebody's telephone."""
         async with Phone(number, server=self.server, tone_hz=hz, **more) as phone:
             yield phone
@@ -231,7 +233,13 @@ class Line:
 class Desk:
     """An agent's screen, as a program: it acks what it is shown and keeps every frame."""
 
-    def __init__(self, line: Line, name: str, phone: Phone, socket_: aiohttp.ClientWebSocketResponse[bool]) -> None:
+    def __init__(
+        self,
+        line: Line,
+        name: str,
+        phone: Phone,
+        socket_: aiohttp.ClientWebSocketResponse[bool],
+    ) -> None:
         self.line, self.name, self.phone = line, name, phone
         self.frames: list[tuple[float, dict[str, Any]]] = []
         self.acked: dict[str, float] = {}  # offer -> when

@@ -1,0 +1,1 @@
+"""The telephone engine, behind one door."""

@@ -1,4 +1,4 @@
-"""``fil call``: one scripted caller rings the real line and tells what they heard, moment by moment.
+"""``fil call``: a scripted caller rings the real line and tells what they heard, as it came.
 
 The same phone as the tests'. What is heard is recognised by its sound alone: each
 prompt by correlation with its file, music likewise, and anything else with a voice's

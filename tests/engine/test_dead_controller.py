@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from cti.rehearsal.phone import Phone
 from tests.line import NUMBER, Line
 
 CALLER_HZ, ROSA_HZ, OTHER_HZ, REMY_HZ = 440, 800, 520, 1600
@@ -43,32 +44,25 @@ async def test_kill_9_in_a_conversation_is_not_heard_and_the_call_is_taken_back_
         await at_rosa.answer()
         await rosa.sees("call.connected", 10)
         await call.hears(ROSA_HZ, 3)
-        # A control pair in the same engine, which no controller of ours has ever touched.
-        async with line.caller("0199000078", hz=OTHER_HZ) as _:
-            from cti.rehearsal.phone import Phone
+        # A control pair that no controller of ours has ever touched.
+        async with Phone("witness", server=line.server, tone_hz=600, answering="auto") as witness:
+            control.server = witness.address
+            untouched = await control.call("witness")
+            await untouched.answered(3)
+            at_witness = await witness.incoming.get()
+            await asyncio.sleep(0.5)
 
-            async with Phone("witness", server=("127.0.0.1", 0), tone_hz=600) as witness:
-                control.server = witness.address
-                witness.answering = "auto"
-                untouched = await control.call("witness")
-                await untouched.answered(3)
-                at_witness = await witness.incoming.get()
-                await asyncio.sleep(0.5)
+            began = time.monotonic()
+            line.kill()
+            await asyncio.sleep(4)
+            await line.start()
+            await asyncio.sleep(2)
+            until = time.monotonic()
 
-                began = time.monotonic()
-                line.kill()
-                await asyncio.sleep(4)
-                killed = time.monotonic()
-                await line.start()
-                await asyncio.sleep(2)
-                until = time.monotonic()
-
-                ours = max(worst_gap(call, began, until), worst_gap(at_rosa, began, until))
-                theirs = max(
-                    worst_gap(untouched, began, until), worst_gap(at_witness, began, until)
-                )
-                assert ours <= theirs + 0.06, (ours, theirs)
-                assert killed > began
+            ours = max(worst_gap(call, began, until), worst_gap(at_rosa, began, until))
+            theirs = max(worst_gap(untouched, began, until), worst_gap(at_witness, began, until))
+            # Three packets more than the control pair's worst: a scheduler's breath, no gap.
+            assert ours <= theirs + 0.06, (ours, theirs)
         # Still talking, both ways; the new controller knows it.
         await call.hears(ROSA_HZ, 2)
         await at_rosa.hears(CALLER_HZ, 2)

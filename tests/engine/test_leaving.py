@@ -102,23 +102,22 @@ async def test_an_agent_who_hangs_up_ends_the_talk_kindly(line: Line) -> None:
 
 
 async def test_after_the_agent_has_left_a_key_brings_somebody_again(line: Line) -> None:
-    async with line.agent("rosa", hz=ROSA_HZ) as rosa:
-        async with a_talk(line, rosa) as (call, _, call_id):
-            result = await rosa.does("call.end", call=call_id)
-            assert result["ok"]
-            await rosa.sees("call.ended")
-            await asyncio.sleep(1)
-            await call.press("1")
-            assert (await rosa.does("wrapup.done", call=call_id, disposition="autre"))["ok"]
+    async with line.agent("rosa", hz=ROSA_HZ) as rosa, a_talk(line, rosa) as (call, _, call_id):
+        result = await rosa.does("call.end", call=call_id)
+        assert result["ok"]
+        await rosa.sees("call.ended")
+        await asyncio.sleep(1)
+        await call.press("1")
+        assert (await rosa.does("wrapup.done", call=call_id, disposition="autre"))["ok"]
 
-            again = (await rosa.sees("call.offered", 8))["data"]
-            assert again["call"]["id"] == call_id
-            at_rosa = await rosa.ring()
-            await at_rosa.answer()
-            await rosa.sees("call.connected")
-            await call.hears(ROSA_HZ, 3)
-            await call.hang_up()
-            await nothing_left(line)
+        again = (await rosa.sees("call.offered", 8))["data"]
+        assert again["call"]["id"] == call_id
+        at_rosa = await rosa.ring()
+        await at_rosa.answer()
+        await rosa.sees("call.connected")
+        await call.hears(ROSA_HZ, 3)
+        await call.hang_up()
+        await nothing_left(line)
 
 
 async def test_an_agent_who_does_not_answer_is_passed_over_and_the_caller_keeps_the_music(
@@ -228,12 +227,11 @@ async def test_nobody_on_duty_is_said_and_ends_with_a_spoken_goodbye(line: Line)
 
 
 async def test_a_regulator_cannot_orient_to_a_line_where_nobody_is(line: Line) -> None:
-    async with line.agent("rosa", hz=ROSA_HZ) as rosa:
-        async with a_talk(line, rosa) as (call, _, call_id):
-            result: dict[str, Any] = await rosa.does(
-                "call.orient", call=call_id, to={"line": "listeners"}, handover=None
-            )
-            assert result["ok"] is False
-            assert result["error"]["code"] == "nobody_there"
-            await call.hears(ROSA_HZ, 2)  # they are still talking
-            await call.hang_up()
+    async with line.agent("rosa", hz=ROSA_HZ) as rosa, a_talk(line, rosa) as (call, _, call_id):
+        result: dict[str, Any] = await rosa.does(
+            "call.orient", call=call_id, to={"line": "listeners"}, handover=None
+        )
+        assert result["ok"] is False
+        assert result["error"]["code"] == "nobody_there"
+        await call.hears(ROSA_HZ, 2)  # they are still talking
+        await call.hang_up()
