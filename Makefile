@@ -41,7 +41,7 @@ setup: $(VENV)/ready
 $(VENV)/ready: requirements.txt pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Bout du fil needs Python 3.11 or later (python3 --version)."; exit 69; }
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq python3-venv; } || { echo "Install the package python3-venv, then run this again."; exit 69; }
-	@echo "fil: préparation de Python (une minute la première fois)"
+	@echo "fil: Python packages (a minute the first time)"
 	@python3 -m venv $(VENV)
 	@$(VENV)/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
 	@$(VENV)/bin/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .

@@ -16,10 +16,11 @@ from cti.asterisk.engine import EngineFailed, run_script
 from cti.config import Settings, SettingsError, load
 from cti.controller import Refused
 from cti.controller import run as run_controller
-from cti.logs import log_to_stderr
-from cti.records.database import DatabaseAway, DatabaseRefused
-from cti.records.privacy import KeysRefused
-from cti.rehearsal.story import tell_a_call
+from cti.logs import log_events
+from cti.records.database import DatabaseAway, DatabaseRefused, create_database
+from cti.records.privacy import Keys, KeysRefused
+from cti.records.reports import latest_call_of
+from cti.rehearsal.story import CALLER, tell_a_call
 from ivr.flow import load_flow
 from ivr.reading import FlowError
 from sounds.catalogue import Catalogue, SoundsError
@@ -27,13 +28,12 @@ from sounds.catalogue import Catalogue, SoundsError
 DEMO_CALL_SECONDS = 120.0
 
 READY = """
-Ready.
-  the desk      http://{web}/  (rosa, remy: regulators; lea, louis: listeners;
-                password demo-<name>)
-  the number    sip:{number}@{sip}  (any SIP client on this machine, no registration)
-  their phones  register <name>@{sip}, password demo-<name>
-  try it        fil call            (in another terminal: make call)
-Ctrl-C stops everything.
+Ready: http://{web}/ · sip:{number}@{sip} · rosa, remy, lea, louis, sam, ada: demo-<name>
+
+  Sign in at the desk as rosa (a regulator) and say "Disponible"; register a SIP phone as rosa,
+  password demo-rosa, at {sip}: it rings when somebody calls. Any SIP client on this machine may
+  dial the number, without registering. No phone at hand? In another terminal: make call
+  What happens is written in {log}. Ctrl-C stops everything.
 """
 
 
@@ -99,7 +99,7 @@ def _migrate(settings: Settings, _: argparse.Namespace) -> None:
 
 
 def _serve(settings: Settings, _: argparse.Namespace) -> int:
-    log_to_stderr()
+    log_events(settings)
     lock = parent.hold(settings.data)
     try:
         return parent.Parent(parent.controller_command(), lambda: _say("ready")).run()
@@ -108,7 +108,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _controller(settings: Settings, options: argparse.Namespace) -> int:
-    log_to_stderr()
+    log_events(settings)
 
     async def demo_call() -> None:
         await _ring(settings, DEMO_CALL_SECONDS, lambda _: None)
@@ -133,23 +133,24 @@ def _demo(settings: Settings, options: argparse.Namespace) -> int:
         FIL_FLOW="demo-ferme.yaml" if options.closed else "demo.yaml",
     )
     settings = load()
-    log_to_stderr()
+    log_events(settings)
     lock = parent.hold(settings.data)
     setup.refuse_taken_ports(settings)
     setup.init(settings, _say)
     asyncio.run(setup.prepare_database(settings))
     asyncio.run(setup.add_demo_people(settings))
-    _say("le moteur téléphonique (trois minutes la toute première fois)")
+    _say("the telephone engine (three minutes the very first time)")
     try:
         run_script(settings, "up")
         ready = READY.format(
             web=f"{settings.web_address}:{settings.web_port}",
             number=settings.number,
             sip=f"{settings.bind_address}:{settings.sip_port}",
+            log=settings.data / "fil.log",
         )
         return parent.Parent(parent.controller_command(), lambda: print(ready, flush=True)).run()
     finally:
-        _say("arrêt du moteur")
+        _say("stopping the engine")
         run_script(settings, "down")
         os.close(lock)
 
@@ -164,9 +165,27 @@ def _call(settings: Settings, options: argparse.Namespace) -> int:
     return asyncio.run(_ring(settings, options.seconds, print))
 
 
+async def _tell_the_record(settings: Settings, say: Callable[[str], None]) -> None:
+    """What the line wrote of the scripted caller's latest call, tier by tier."""
+    database = create_database(settings.database)
+    keys = Keys.load_or_create(settings.data / "secrets")
+    try:
+        call = await latest_call_of(database, keys, CALLER)
+    finally:
+        await database.close()
+    if call is None:
+        return
+    say(f"the record: {call['outcome']}, ended by {call['ended_by']}")
+    for leg in call["legs"]:
+        waited = (leg["rung_at"] - call["started_at"]).total_seconds()
+        say(f"  {leg['role']:<10} {leg['agent_id']} rang at {waited:.1f} s: {leg['outcome']}")
+
+
 async def _ring(settings: Settings, seconds: float, say: Callable[[str], None]) -> int:
     server = (settings.bind_address, settings.sip_port)
-    return await tell_a_call(settings.number, server, settings.data / "sounds", seconds, say)
+    code = await tell_a_call(settings.number, server, settings.data / "sounds", seconds, say)
+    await _tell_the_record(settings, say)
+    return code
 
 
 def _check_flow(settings: Settings, options: argparse.Namespace) -> None:

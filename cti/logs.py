@@ -12,6 +12,8 @@ import re
 import traceback
 from datetime import UTC, datetime
 
+from cti.config import Settings
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # French and international numbers, with or without separators; ids are hexadecimal words.
 _NUMBER = re.compile(r"(?<![0-9a-fA-F-])\+?\d(?:[ .\-]?\d){7,14}(?![0-9a-fA-F-])")
@@ -54,9 +56,12 @@ def masked(text: str) -> str:
     return _NUMBER.sub("•••", text)
 
 
-def log_to_stderr() -> None:
-    """Send events to the standard error output, from INFO on."""
-    handler = logging.StreamHandler()
+def log_events(settings: Settings) -> None:
+    """Send events from INFO on to standard error; in the demo to ``fil.log``, for a calm screen."""
+    handler: logging.Handler = logging.StreamHandler()
+    if settings.demo:
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handler = logging.FileHandler(settings.data / "fil.log")
     handler.setFormatter(EventFormatter())
     for chatty in ("alembic", "aiosqlite", "panoramisk"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

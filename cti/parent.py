@@ -57,12 +57,13 @@ def hold(data: Path) -> int:
 
 
 class Parent:
-    """Starts the controller, watches it, starts it again."""
+    """Starts the controller, watches it, starts it again. ``on_ready`` is called once."""
 
     def __init__(self, command: list[str], on_ready: Callable[[], None] = lambda: None) -> None:
         self._command = command
         self._on_ready = on_ready
         self._stopping = False
+        self._was_ready = False
         self._child: subprocess.Popen[bytes] | None = None
 
     def run(self) -> int:
@@ -105,7 +106,8 @@ class Parent:
                 if not beats:
                     break
                 silence_max = SILENCE_SECONDS_MAX
-                if b"R" in beats:
+                if b"R" in beats and not self._was_ready:
+                    self._was_ready = True
                     self._on_ready()
             return self._child.wait()
         finally:

@@ -42,7 +42,7 @@ def init(settings: Settings, say: Say) -> None:
     if not prompts.exists():
         shutil.copyfile(PROMPTS, prompts)
     (settings.data / "recordings").mkdir(exist_ok=True)
-    say("les messages vocaux (une minute la première fois)")
+    say("the prompts (half a minute the first time)")
     build(settings.data / "sounds", settings.data / "recordings", source=prompts)
     _let_the_engine_read(settings.data / "sounds")
     render(settings)

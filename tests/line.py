@@ -37,7 +37,7 @@ from cti.rehearsal.sound import RATE, Samples, correlation, read_wav, rms_dbfs
 
 NUMBER = "0800190000"
 SCREEN_SECONDS_MAX = 5.0
-_built: Path | None = None  # a data directory's sounds, once a line of this run has made them
+BUILT_SOUNDS = Path(__file__).parents[1] / "var/test-sounds"  # spoken once, by tests/prepare
 
 
 def free_ports(count: int, first: int = 21000) -> list[int]:
@@ -345,29 +345,26 @@ class Desk:
 @asynccontextmanager
 async def a_line(data: Path, *, flow: str = "demo.yaml", **settings: str) -> AsyncIterator[Line]:
     """A whole line of its own in ``data``; down again at the end."""
-    sip, ari, ami, web, *_ = ports = free_ports(4)
-    del ports
-    rtp = 32000 + (sip % 40) * 20 * 20
+    sip, ari, ami, web = free_ports(4)
+    rtp = 10000 + os.getpid() % 50 * 200
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FIL_")} | {
         "FIL_DATA": str(data),
         "FIL_SIP_PORT": str(sip),
         "FIL_ARI_PORT": str(ari),
         "FIL_AMI_PORT": str(ami),
         "FIL_WEB_PORT": str(web),
-        "FIL_RTP_PORT_FIRST": str(rtp % 60000),
-        "FIL_RTP_PORT_LAST": str(rtp % 60000 + 399),
+        "FIL_RTP_PORT_FIRST": str(rtp),
+        "FIL_RTP_PORT_LAST": str(rtp + 399),
         "FIL_FLOW": flow,
         "FIL_WRAP_UP_SECONDS": "2",
         **settings,
     }
     line = Line(load(environment), environment, data / "controller.log")
-    global _built
-    if _built is not None:  # speech is synthesised once, not once a line
-        shutil.copytree(_built, line.sounds)
+    if BUILT_SOUNDS.exists():
+        shutil.copytree(BUILT_SOUNDS, line.sounds, dirs_exist_ok=True)
     setup.init(line.settings, lambda text: None)
     await setup.prepare_database(line.settings)
     await setup.add_demo_people(line.settings)
-    _built = line.sounds
     line.engine("up")
     try:
         await line.start()

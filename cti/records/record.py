@@ -81,6 +81,17 @@ class OpenCall:
     answered_at: datetime | None
 
 
+async def read_call(session: AsyncSession, call_id: str) -> dict[str, Any] | None:
+    """A call's row and its legs, oldest first, by column; None when there is none."""
+    call = await session.get(Call, call_id)
+    if call is None:
+        return None
+    legs = await session.scalars(
+        select(Leg).where(Leg.call_id == call_id).order_by(Leg.rung_at, Leg.id)
+    )
+    return {**_columns(call), "legs": [_columns(leg) for leg in legs]}
+
+
 class Records:
     """Where calls say what happens to them. One instance per process.
 
@@ -219,17 +230,7 @@ class Records:
 
         Raises DatabaseAway.
         """
-
-        async def work(session: AsyncSession) -> dict[str, Any] | None:
-            call = await session.get(Call, call_id)
-            if call is None:
-                return None
-            legs = await session.scalars(
-                select(Leg).where(Leg.call_id == call_id).order_by(Leg.rung_at, Leg.id)
-            )
-            return {**_columns(call), "legs": [_columns(leg) for leg in legs]}
-
-        return await self._database.read(work)
+        return await self._database.read(lambda session: read_call(session, call_id))
 
     async def unseal(self, call_id: str, field: Literal["caller_number", "handover"]) -> str | None:
         """What was sealed for a call, or None when there is nothing, or no longer.

@@ -12,12 +12,13 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-EMERGENCY = frozenset(
-    {"15", "17", "18", "110", "111", "112", "113", "114", "115", "116", "118", "119"}
-    | {"191", "196", "197", "911", "999", "3114", "3919"}
-)
-SHORT_DIGITS_MAX = 6  # French short numbers have two to six digits
-_NUMBER = re.compile(r"\+?\d+")
+# A list of forbidden numbers would miss the next one, and every prefix that hides one
+# (a country, a carrier, 3651 before a number). So: what is no whole ordinary number is
+# guarded. Abroad, ten digits at least: shorter ones may be a country's 112 or 116 000.
+_ORDINARY = re.compile(r"0[1-9]\d{8}|(?:\+|00)33[1-9]\d{8}|(?:\+|00)(?!33)[1-9]\d{9,14}", re.ASCII)
+_NUMBER = re.compile(r"\+?\d+", re.ASCII)
+_SEPARATORS = re.compile(r"[ .\-()\u00a0\u202f]")
+_ZERO_FOR_FRANCE = re.compile(r"^(\+33|0033)\(0\)")  # +33 (0)1 …: that zero is not dialled
 
 
 class NotDialled(Exception):
@@ -40,14 +41,15 @@ def may_dial(number: str, relay: Relay | None = None) -> str:
     ``relay`` is the directory's row for this number: verified and live, it lifts the ban.
     """
     cleaned = _cleaned(number)
-    if not _NUMBER.fullmatch(cleaned) or not cleaned.isascii():
+    if not _NUMBER.fullmatch(cleaned):
         raise NotDialled("This is no telephone number: write digits, with + before a country.")
-    if not _is_guarded(cleaned):
+    if _ORDINARY.fullmatch(cleaned):
         return cleaned
     if relay is None:
         raise NotDialled(
-            "Emergency and short numbers are never dialled from here. Tell the caller the "
-            "number; or have the relay verified in the directory and switched live."
+            "Emergency and short numbers are never dialled from here, nor what is no whole "
+            "number (ten digits, or + and a country). Tell the caller the number; or have "
+            "the relay verified in the directory and switched live."
         )
     if _national(_cleaned(relay.number)) != _national(cleaned):
         raise NotDialled("This number is not the relay's. Check the relay in the directory.")
@@ -59,7 +61,8 @@ def may_dial(number: str, relay: Relay | None = None) -> str:
 
 
 def _cleaned(number: str) -> str:
-    return re.sub(r"[ .\-()\u00a0\u202f]", "", number)
+    spaced = re.sub(r"[ \u00a0\u202f]", "", number)
+    return _SEPARATORS.sub("", _ZERO_FOR_FRANCE.sub(r"\1", spaced))
 
 
 def _national(number: str) -> str:
@@ -68,15 +71,3 @@ def _national(number: str) -> str:
         if number.startswith(prefix):
             return number.removeprefix(prefix)
     return number.removeprefix("+")
-
-
-def _is_guarded(number: str) -> bool:
-    national = _national(number)
-    bare = national.lstrip("0")
-    return (
-        len(national) <= SHORT_DIGITS_MAX
-        or len(bare) <= SHORT_DIGITS_MAX
-        or national in EMERGENCY
-        or bare in EMERGENCY
-        or (bare.startswith("116") and len(bare) == SHORT_DIGITS_MAX)
-    )
