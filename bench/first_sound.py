@@ -15,7 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cti.rehearsal.phone import Phone
 from cti.rehearsal.sound import RATE, Samples, correlation, read_wav
 from tests.line import NUMBER, Line, a_line
 
@@ -109,8 +108,8 @@ def report(samples: dict[Kind, list[Sample]]) -> bool:
             within = within and not over
             allowed = "" if budget is None else f"{'OVER ' if over else ''}+{budget:g} ms"
             print(
-                f"| {caller} | {name} | {len(at_us)} + {len(at_them)} | {them:.1f} ms | {us:.1f} ms "
-                f"| {us - them:+.1f} ms | {allowed} | {us / them:.2f} |"
+                f"| {caller} | {name} | {len(at_us)} + {len(at_them)} | {them:.1f} ms "
+                f"| {us:.1f} ms | {us - them:+.1f} ms | {allowed} | {us / them:.2f} |"
             )
     return within
 

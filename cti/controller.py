@@ -39,6 +39,7 @@ from cti.records.record import Records
 from cti.web.app import make_app
 from ivr.flow import load_flow
 from ivr.reading import FlowError
+from sounds.build import build
 from sounds.catalogue import Catalogue, SoundsError
 
 log = logging.getLogger("fil.controller")
@@ -73,6 +74,7 @@ async def run(settings: Settings, signs_of_life: int | None, demo_call: DemoCall
     try:
         house, store, database, close = await _build(settings)
         await write_phone_accounts(settings, store)
+        ami = AmiWatch("127.0.0.1", settings.ami_port, "fil", settings.secret("ami"))
     except REFUSALS as error:
         raise Refused(str(error)) from None
     reception = Reception(house)
@@ -100,7 +102,6 @@ async def run(settings: Settings, signs_of_life: int | None, demo_call: DemoCall
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(ari.run(connected))
-            ami = AmiWatch("127.0.0.1", settings.ami_port, "fil", settings.secret("ami"))
             tasks.create_task(ami.run())
             tasks.create_task(reception.run())
             tasks.create_task(house.lines.run())
@@ -120,7 +121,7 @@ async def run(settings: Settings, signs_of_life: int | None, demo_call: DemoCall
 
 async def _build(settings: Settings) -> tuple[House, PeopleStore, Database, Close]:
     """Build the house from its settings. Raises one of REFUSALS, or DatabaseAway."""
-    catalogue = Catalogue.load(settings.data / "sounds")
+    catalogue = await _prompts(settings)
     flow = load_flow(settings.data / "flows" / settings.flow, catalogue.ids())
     keys = Keys.load_or_create(settings.data / "secrets")
     database = create_database(settings.database)
@@ -128,16 +129,17 @@ async def _build(settings: Settings) -> tuple[House, PeopleStore, Database, Clos
     journal = Journal(settings.data / "journal")
     records = Records(database, journal, keys)
     store = PeopleStore(database, keys)
+    rows = await store.load()
     team = Team(
-        [_agent(row) for row in await store.load()],
+        [_agent(row) for row in rows],
         store,
         records.disposition,
         settings.wrap_up_seconds,
     )
-    for agent in team.agents.values():
-        if agent.presence in (Presence.RESERVED, Presence.TALKING, Presence.WRAP_UP):
-            # Who still has a call gets it back from recovery; nobody else is held.
-            team.move(agent, Presence.READY)
+    for row in rows:
+        # Who was in a call stays so until recovery has given it back, or freed them.
+        if row.presence == Presence.WRAP_UP and row.call_id:
+            team.start_wrap_up(team.agents[row.id], row.call_id)
     ari = Ari(settings.ari_url, "fil", settings.secret("ari"))
     house = House(
         settings=settings,
@@ -167,6 +169,18 @@ def _agent(row: AgentRow) -> Agent:
         presence=Presence(row.presence),
         reason=row.reason,
     )
+
+
+async def _prompts(settings: Settings) -> Catalogue:
+    """The built prompts. One that is missing or damaged is made again, rather than no line."""
+    built = settings.data / "sounds"
+    try:
+        return Catalogue.load(built)
+    except SoundsError:
+        log.error("prompts.damaged")
+        return await asyncio.to_thread(
+            build, built, settings.data / "recordings", source=settings.data / "prompts.yaml"
+        )
 
 
 async def write_phone_accounts(settings: Settings, store: PeopleStore) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,7 +18,11 @@ ENGINE = Path(__file__).parent / "engine"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # The engine's tests share one line, and so one event loop.
     for item in items:
-        if ENGINE in item.path.parents and isinstance(item, pytest.Function):
+        if (
+            isinstance(item, pytest.Function)
+            and ENGINE in item.path.parents
+            and inspect.iscoroutinefunction(item.function)
+        ):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 

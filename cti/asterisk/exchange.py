@@ -11,7 +11,7 @@ import contextlib
 import logging
 from collections.abc import Iterable
 
-from cti.asterisk.ari import Ari, AriConflict, AriError, LegGone
+from cti.asterisk.ari import Ari, AriConflict, AriError, AriTimeout, LegGone
 from cti.asterisk.engine import write_on_call
 from cti.asterisk.legs import CallerLeg, ChannelLeg
 from cti.config import Settings
@@ -53,6 +53,8 @@ class Exchange:
         """Take a call that the dialplan offers; False when it is no longer to be had."""
         try:
             await self.ari.events.claimChannel(channelId=channel_id, application=APP)
+        except AriTimeout:
+            return True  # perhaps: it is ours if it comes
         except AriError:
             return False
         return True
@@ -62,12 +64,13 @@ class Exchange:
 
         The caller must not be playing. Raises LegGone.
         """
-        if caller.held_in == line:
-            return
-        await self.ari.bridges.addChannel(
-            bridgeId=line_bridge(line), channel=caller.id, role="holding_participant"
-        )
-        caller.held_in = line
+        async with caller.being_held:
+            if caller.held_in == line:
+                return
+            await self.ari.bridges.addChannel(
+                bridgeId=line_bridge(line), channel=caller.id, role="holding_participant"
+            )
+            caller.held_in = line
         await caller.cover(15)
 
     async def ring(self, leg: ChannelLeg, phone: str, seconds_max: int) -> None:
@@ -103,15 +106,17 @@ class Exchange:
 
     async def own(self, agent: ChannelLeg, caller: CallerLeg | None) -> None:
         """Say whose caller it is: the engine rescues that caller when the agent's leg ends."""
+        agent.owns = caller is not None
         await self.ari.channels.setChannelVar(
             channelId=agent.id, variable="FIL_CALLER", value=caller.name if caller else ""
         )
 
     async def release(self, leg: ChannelLeg) -> None:
         """Hang up a leg, whatever its state, without pulling its caller along."""
-        try:
-            if leg.in_app.is_set():
+        if leg.owns:
+            with contextlib.suppress(AriError):
                 await self.own(leg, None)
+        try:
             await self.ari.channels.hangup(channelId=leg.id, reason_code="16")
         except LegGone:
             leg.mark_gone(None)
@@ -134,9 +139,11 @@ class Exchange:
         """Hand the caller to the dialplan's fallback: for when we cannot serve them."""
         with contextlib.suppress(AriError):
             await caller.stop_playing()
+            await caller.stop_what_plays()
             await self.ari.channels.setChannelVar(
                 channelId=caller.id, variable="FIL_GREETED", value="1"
             )
+        with contextlib.suppress(AriError):
             await self.ari.channels.continueInDialplan(
                 channelId=caller.id, context="alone", extension="s", priority=1
             )
@@ -147,10 +154,14 @@ class Exchange:
             await self.ari.bridges.destroy(bridgeId=talk_bridge(call_id))
 
     async def tell_on_call(self, phones: Iterable[str]) -> None:
-        """Tell the engine whom to ring when we cannot: in its memory, and on disk for its restart."""
+        """Tell the engine whom to ring when we cannot: in its memory, and on disk for later."""
         wanted = list(phones) or [p for p in self._settings.on_call.split("&") if p]
         async with self._on_call_lock:
-            value = write_on_call(self._settings, wanted)
+            try:
+                value = write_on_call(self._settings, wanted)
+            except OSError as error:  # a full disk costs the list, not the line
+                log.error("on_call.not_written", extra={"error": type(error).__name__})
+                value = "&".join(wanted)
             if value == self._on_call or not self.ari.connected:
                 return
             try:

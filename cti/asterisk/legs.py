@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import time
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from cti.asterisk import ari_models as events
 from cti.asterisk.ari import Ari, AriError, LegGone, MailboxClosed
@@ -26,6 +27,9 @@ LEASE_SECONDS = 30  # how long the engine leaves a caller with a silent controll
 LEASE_RENEWED_EVERY_SECONDS = 10.0
 BACK_IN_APP_SECONDS_MAX = 3.0  # from a redirect to being claimed again
 CAUSE_SECONDS_MAX = 0.5  # from a leg's end to the engine saying why
+ASKED_EVERY_SECONDS = 1.0  # out of our hands, a caller may leave unheard: the engine is asked
+# Prompts of a leg bear these numbers in turn, so that a restart can stop the one that plays.
+PROMPT_NUMBERS = 4
 Seconds = Callable[[str, str], float | None]  # (language, prompt) -> how long it is
 
 
@@ -45,10 +49,13 @@ class ChannelLeg:
         self.entries = 0  # how often the channel has come into our hands
         self.entered = asyncio.Event()  # it did once more
         self.held_in: str | None = None  # the waiting line whose music it hears
+        self.being_held = asyncio.Lock()
+        self.owns = False  # an agent's leg: the engine rescues its caller when it ends
         self.keys: asyncio.Queue[str] = asyncio.Queue(KEYS_KEPT_MAX)
         self._ari = ari
         self._mailbox = ari.open_mailbox(channel_id)
-        self._playing: tuple[str, asyncio.Event] | None = None
+        self._playing: tuple[str, asyncio.Event, asyncio.Future[Any]] | None = None
+        self._prompts = itertools.cycle(range(PROMPT_NUMBERS))
 
     async def listen(self) -> None:
         """Follow the channel until all is known of its end. Raises MailboxOverflow."""
@@ -74,6 +81,7 @@ class ChannelLeg:
             case events.StasisStart(channel=channel, args=args):
                 self.name = channel.name
                 self.offered_as = args[0] if args else ""
+                self.held_in = None
                 self.entries += 1
                 self.entered.set()
                 self.in_app.set()
@@ -113,14 +121,19 @@ class ChannelLeg:
         Raises HungUp when the leg is gone.
         """
         self._refuse_gone()
-        playback_id = f"{self.id[:8]}-{uuid.uuid4().hex[:16]}"
+        playback_id = self._prompt_id(next(self._prompts))
         ended = asyncio.Event()
-        # Still set when we are cancelled here: whoever cancels must stop it (stop_playing).
-        self._playing = (playback_id, ended)
-        try:
-            await self._ari.channels.playWithId(
+        asked = asyncio.ensure_future(
+            self._ari.channels.playWithId(
                 channelId=self.id, playbackId=playback_id, media=f"sound:{media}"
             )
+        )
+        asked.add_done_callback(lambda done: done.cancelled() or done.exception())
+        # Still set when we are cancelled here: whoever cancels must stop it (stop_playing).
+        self._playing = (playback_id, ended, asked)
+        try:
+            # Shielded: half asked for, a prompt would play without our knowing.
+            await asyncio.shield(asked)
             async with asyncio.timeout(seconds + PLAYBACK_SPARE_SECONDS):
                 await ended.wait()
         except TimeoutError:
@@ -140,11 +153,20 @@ class ChannelLeg:
         """
         if self._playing is None:
             return
-        playback_id, ended = self._playing
+        playback_id, ended, asked = self._playing
+        await asyncio.wait({asked})  # a stop that overtook its prompt would stop nothing
         await self._stop(playback_id)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds_max):
                 await ended.wait()
+
+    async def stop_what_plays(self) -> None:
+        """Stop a prompt that a process before us began."""
+        for number in range(PROMPT_NUMBERS):
+            await self._stop(self._prompt_id(number))
+
+    def _prompt_id(self, number: int) -> str:
+        return f"prompt-{self.id}-{number}"
 
     async def _stop(self, playback_id: str) -> None:
         try:
@@ -155,6 +177,16 @@ class ChannelLeg:
     def _refuse_gone(self) -> None:
         if self.gone.is_set():
             raise HungUp(self.cause)
+
+    async def still_there(self) -> bool:
+        """Ask the engine whether the channel exists; one that does not is gone."""
+        try:
+            await self._ari.channels.get(channelId=self.id)
+        except LegGone:
+            self.mark_gone(None)
+        except AriError as error:
+            log.warning("leg.not_asked_for", extra={"leg": self.id, "status": str(error)})
+        return not self.gone.is_set()
 
     async def end_explained(self) -> None:
         """Wait, not for long, until the engine has said why this leg ended."""
@@ -176,7 +208,7 @@ class CallerLeg(ChannelLeg):
     ) -> None:
         super().__init__(ari, channel_id, name)
         self.language = language
-        self.language_changed: Callable[[str], None] = lambda language: None
+        self.language_changed: Callable[[str], None] = lambda _: None
         self.greeted = False  # the line's name and legal notice are heard once in a call
         self.whole_until = asyncio.Event()  # clear while a prompt plays that no answer cuts
         self.whole_until.set()
@@ -252,7 +284,7 @@ class CallerLeg(ChannelLeg):
                 channelId=self.id, variable="TIMEOUT(absolute)", value=str(round(seconds))
             )
         except LegGone:
-            log.debug("lease.leg_gone", extra={"leg": self.id})
+            self.mark_gone(None)
         except AriError as error:
             log.warning("lease.not_set", extra={"leg": self.id, "status": str(error)})
 
@@ -260,7 +292,9 @@ class CallerLeg(ChannelLeg):
         """Renew the lease for ever, except while something plays or in a conversation."""
         while True:
             await asyncio.sleep(LEASE_RENEWED_EVERY_SECONDS)
-            if self._leased and not self.playing and self.in_app.is_set():
+            if not self.in_app.is_set():
+                await self.still_there()
+            elif self._leased and not self.playing:
                 await self.lease(LEASE_SECONDS)
 
     async def in_our_hands(self) -> None:
@@ -268,7 +302,8 @@ class CallerLeg(ChannelLeg):
 
         Raises HungUp when they are gone instead.
         """
-        await _either(self.in_app, self.gone, None)
+        while not await _either(self.in_app, self.gone, ASKED_EVERY_SECONDS):
+            await self.still_there()
         self._refuse_gone()
 
     async def moved(self, entries_before: int) -> None:
@@ -277,10 +312,11 @@ class CallerLeg(ChannelLeg):
         ``entries_before``: how often they had come before. An engine that did not move
         them after all costs three seconds. Raises HungUp.
         """
-        while self.entries <= entries_before:
+        until = time.monotonic() + BACK_IN_APP_SECONDS_MAX
+        while self.entries <= entries_before and time.monotonic() < until:
             self.entered.clear()
-            if not await _either(self.entered, self.gone, BACK_IN_APP_SECONDS_MAX):
-                break
+            if not await _either(self.entered, self.gone, ASKED_EVERY_SECONDS):
+                await self.still_there()
             self._refuse_gone()
         await self.in_our_hands()
 

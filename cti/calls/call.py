@@ -27,7 +27,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from cti.asterisk.ari import LegGone, PhoneUnreachable
+from cti.asterisk.ari import (
+    AriConflict,
+    AriError,
+    EngineAway,
+    LegGone,
+    MailboxOverflow,
+    PhoneUnreachable,
+)
 from cti.asterisk.legs import CallerLeg, ChannelLeg
 from cti.calls.house import House
 from cti.calls.waiting import Ask
@@ -69,6 +76,7 @@ class Talk:
     leg: ChannelLeg
     since: float  # loop time in seconds
     caller_entries: int = 0  # how often the caller had come into our hands when it began
+    end_written: bool = False
 
 
 @dataclass(eq=False)
@@ -85,8 +93,10 @@ class Call:
     danger: bool = False
     first: bool = False  # head of the line
     wanted: str | None = None  # the person the caller was oriented to
+    ask: Ask | None = None  # what the caller waits for
     talk: Talk | None = None
     ringing: Talk | None = None  # the agent being offered the call
+    parted: ChannelLeg | None = None  # an agent's leg that is still to be hung up
     answered: bool = False  # a human has spoken with the caller
     outcome: Outcome = "abandoned"
     ended_by: EndedBy = "caller"
@@ -130,17 +140,31 @@ async def handle_call(call: Call, house: House) -> None:
             for task in background:
                 task.cancel()
     except* (HungUp, LegGone):
-        pass
-    except* Exception:
-        # Our bug must not cost a caller: the dialplan takes over.
-        log.exception("call.failed", extra={"call": call.id})
-        call.outcome, call.ended_by = "failed", "line"
-        await house.exchange.give_back(call.caller)
+        # An agent's leg that ends where nobody looks raises the same.
+        if not call.caller.gone.is_set() and await call.caller.still_there():
+            await failed(call, house)
+    except* Exception:  # noqa: BLE001 -- whatever it is, the dialplan takes over
+        if not call.caller.gone.is_set():
+            await failed(call, house)
     # Reached when the call is over, never when we are stopping.
+    await close(call, house)
+
+
+async def close(call: Call, house: House) -> None:
+    """Give back what the call still holds, and close its record."""
     await release(call, house)
     at = call.caller.gone_at or datetime.now(UTC)
     house.records.closed(call.id, outcome=call.outcome, ended_by=call.ended_by, at=at)
     log.info("call.closed", extra={"call": call.id, "outcome": call.outcome})
+
+
+async def failed(call: Call, house: House) -> None:
+    """Our bug must not cost a caller: the dialplan takes over. For use in an ``except``."""
+    log.exception("call.failed", extra={"call": call.id})
+    call.outcome, call.ended_by = "failed", "line"
+    # Forgotten first: when the dialplan offers this caller again, they are a new call.
+    house.calls.pop(call.caller.id, None)
+    await house.exchange.give_back(call.caller)
 
 
 async def welcome(call: Call, house: House) -> Stage:
@@ -170,13 +194,24 @@ async def attend(call: Call, house: House) -> Stage:
         house.records.stage(
             call.id, call.stage.value, line=line, waiting_since_at=call.waiting_since_at
         )
-        await call.caller.in_our_hands()
-        await house.exchange.hold(call.caller, line)
+        await hold(call, house, line)
         found = await find_someone(call, house, house.flow.line(line))
         if not found:
             return await nobody(call, house, line)
         await connect(call, house, line)
     return await converse(call, house, line)
+
+
+async def hold(call: Call, house: House, line: Line) -> None:
+    """Have the caller hear the line's music, as soon as they are in our hands. Raises HungUp."""
+    while True:
+        entries = call.caller.entries
+        await call.caller.in_our_hands()
+        try:
+            return await house.exchange.hold(call.caller, line)
+        except AriConflict:
+            # The engine was just pulling them out of a talk: the dialplan offers them again.
+            await call.caller.moved(entries)
 
 
 async def nobody(call: Call, house: House, line: Line) -> Stage:
@@ -204,7 +239,7 @@ async def find_someone(call: Call, house: House, step: LineStep) -> bool:
         answered = await offer_around(call, house, step)
         if answered and call.ringing and not call.caller.whole_until.is_set():
             coming = house.coming_prompt(call.caller.language)
-            announce = tasks.create_task(call.ringing.leg.play_file(*coming))
+            announce = tasks.create_task(announce_to(call.ringing.leg, *coming))
             await call.caller.whole_until.wait()
             announce.cancel()
         # Cancel before stopping, or the flow would start its next prompt.
@@ -216,10 +251,16 @@ async def find_someone(call: Call, house: House, step: LineStep) -> bool:
     return answered
 
 
+async def announce_to(leg: ChannelLeg, media: str, seconds: float) -> None:
+    """Tell an agent that a caller is coming; one who hangs up meanwhile is noticed later."""
+    with contextlib.suppress(HungUp):
+        await leg.play_file(media, seconds)
+
+
 async def offer_around(call: Call, house: House, step: LineStep) -> bool:
     """Offer the call to one free agent after the other until one answers."""
     assert call.waiting_since_at is not None
-    ask = Ask(
+    call.ask = ask = Ask(
         call.id,
         step.line,
         call.caller.language,
@@ -275,11 +316,17 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
     house.records.leg(call.id, leg_id, agent.id, LINE_ROLES[line].value, "rung", house.clock())
     if not await agent.outbox.displayed(pop, house.settings.ack_seconds_max):
         return withdraw(call, house, "screen_lost", Presence.NOT_READY, "screen_lost")
-    house.spawn(leg.listen())
+    house.spawn(follow(leg))
     try:
         await house.exchange.ring(leg, agent.phone, seconds)
     except PhoneUnreachable:
         return withdraw(call, house, "phone_unreachable", Presence.NOT_READY, "phone_unreachable")
+    except EngineAway:
+        raise
+    except AriError as error:
+        log.warning("leg.not_rung", extra={"leg": leg.id, "status": str(error)})
+        house.spawn(house.exchange.release_unborn(leg))
+        return withdraw(call, house, "phone_unreachable", Presence.READY, None)
     answer = asyncio.ensure_future(leg.in_app.wait())
     decision = asyncio.ensure_future(agent.engagement.decisions.get())
     gone = asyncio.ensure_future(leg.gone.wait())
@@ -295,6 +342,15 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
     if leg.cause == USER_BUSY:
         return withdraw(call, house, "declined", Presence.NOT_READY, "phone_busy")
     return withdraw(call, house, "missed", Presence.NOT_READY, "no_answer")
+
+
+async def follow(leg: ChannelLeg) -> None:
+    """Follow an agent's leg to its end; one whose events we lost counts as gone."""
+    try:
+        await leg.listen()
+    except MailboxOverflow:
+        leg.mark_gone(None)
+        raise
 
 
 async def first_of(waits: set[asyncio.Future[Any]], seconds_max: float | None) -> None:
@@ -325,11 +381,8 @@ def withdraw(
     elif reason == "declined":
         event = "declined"
     house.records.leg(call.id, leg.id, agent.id, "", event, house.clock())
-    if presence is Presence.READY:
-        house.team.withdraw(agent)
-    else:
-        agent.missed += reason == "missed"
-        house.team.move(agent, presence, presence_reason)
+    agent.missed += reason == "missed"
+    house.team.withdraw(agent, presence, presence_reason)
     return False
 
 
@@ -346,7 +399,7 @@ async def connect(call: Call, house: House, line: Line) -> None:
     agent, at = talk.agent, house.clock()
     house.records.leg(call.id, talk.leg.id, agent.id, LINE_ROLES[line].value, "answered", at)
     house.records.stage(call.id, call.stage.value, agent_id=agent.id, leg_id=talk.leg.id)
-    with contextlib.suppress(LegGone):  # whoever left says so to converse()
+    with contextlib.suppress(LegGone, AriConflict):  # whoever left says so to converse()
         await house.exchange.talk(call.id, call.caller, talk.leg)
     if agent.engagement:
         agent.engagement.state = "connected"
@@ -392,23 +445,46 @@ async def lost(talk: Talk, now: float) -> bool:
 async def finish_talk(call: Call, house: House, line: Line) -> None:
     """The agent is done with this caller; the caller is in the line's music again."""
     assert call.talk is not None
-    talk, call.talk = call.talk, None
-    agent = talk.agent
-    # Recorded before the engine is asked: after a crash nobody looks for this leg.
-    house.records.leg(call.id, talk.leg.id, agent.id, "", "ended", talk.leg.gone_at or house.clock())
+    talk, entries = call.talk, call.talk.caller_entries
+    # Before the engine is asked: a caller who leaves meanwhile must find the agent free,
+    # and after a crash nobody looks for this leg.
+    part(call, house, "ended")
     if talk.leg.gone.is_set():
         # The engine pulls the caller out of the bridge by itself, and offers them again.
-        await call.caller.moved(talk.caller_entries)
+        await call.caller.moved(entries)
     else:
-        with contextlib.suppress(LegGone):
+        with contextlib.suppress(LegGone, AriConflict):
             await house.exchange.own(talk.leg, None)
-    await house.exchange.hold(call.caller, line)
-    await house.exchange.release(talk.leg)
+    await hold(call, house, line)
+    await let_go(call, house)
+
+
+def part(call: Call, house: House, reason: str) -> None:
+    """The agent no longer has the caller: record, screen and wrap-up. ``let_go`` does the leg."""
+    assert call.talk is not None
+    talk, call.talk = call.talk, None
+    call.parted = talk.leg
+    write_end(call, house, talk, "ended")
+    talk.agent.engagement = None
+    talk.agent.outbox.push("call.ended", {"call": {"id": call.id}, "reason": reason})
+    house.team.start_wrap_up(talk.agent, call.id)
+
+
+def write_end(call: Call, house: House, talk: Talk, event: LegEvent) -> None:
+    """Record once how the agent's leg ended."""
+    if not talk.end_written:
+        talk.end_written = True
+        at = talk.leg.gone_at or house.clock()
+        house.records.leg(call.id, talk.leg.id, talk.agent.id, "", event, at)
+
+
+async def let_go(call: Call, house: House) -> None:
+    """Hang up the leg of the agent who had the caller, and end their bridge."""
+    if call.parted is not None:
+        leg, call.parted = call.parted, None
+        await house.exchange.release(leg)
+        leg.close()
     await house.exchange.forget_talk(call.id)
-    talk.leg.close()
-    agent.engagement = None
-    agent.outbox.push("call.ended", {"call": {"id": call.id}, "reason": "ended"})
-    house.team.start_wrap_up(agent, call.id)
 
 
 async def orient(call: Call, house: House, decision: Orient, line: Line) -> Stage:
@@ -434,7 +510,7 @@ async def farewell(call: Call, house: House, line: Line) -> Stage:
     caller = call.caller
     await caller.stop_playing()
     if await caller.ask("fin-de-conversation", "0123456789*#", STAY_SECONDS):
-        call.first = True
+        call.first, call.waiting_since_at = True, None
         return Stage.REGULATION if line == "regulators" else Stage.LISTENING
     await caller.play("au-revoir")
     call.ended_by = "agent"
@@ -443,23 +519,31 @@ async def farewell(call: Call, house: House, line: Line) -> Stage:
 
 
 async def recall(call: Call, house: House, line: Line) -> Stage:
-    """The agent's phone was lost: care for the caller, ring the same agent, else the line's head."""
+    """The agent's phone was lost: care for the caller, ring the same agent, else the line."""
     assert call.talk is not None
-    talk, call.talk = call.talk, None
-    agent = talk.agent
+    talk, agent = call.talk, call.talk.agent
     log.warning("call.agent_lost", extra={"call": call.id, "agent": agent.id})
-    house.records.leg(call.id, talk.leg.id, agent.id, "", "lost", talk.leg.gone_at or house.clock())
+    write_end(call, house, talk, "lost")
     house.records.stage(call.id, call.stage.value, agent_id=None, leg_id=None)
-    talk.leg.close()
+    call.first, call.waiting_since_at = True, None
+    try:
+        async with asyncio.timeout(RECALL_SECONDS_MAX):
+            await call.caller.moved(talk.caller_entries)
+            await hold(call, house, line)
+            await house.exchange.release(talk.leg)
+            await house.exchange.forget_talk(call.id)
+    except TimeoutError:  # an on-call phone has them: this agent is free meanwhile
+        part(call, house, "lost")
+        await let_go(call, house)
+        return call.stage
+    # Until here the talk was still theirs, so that a caller who left freed them.
     agent.engagement = None
     agent.outbox.push("call.ended", {"call": {"id": call.id}, "reason": "lost"})
-    await call.caller.moved(talk.caller_entries)
-    await house.exchange.hold(call.caller, line)
-    await house.exchange.forget_talk(call.id)
-    call.first = True
+    house.team.move(agent, Presence.RESERVED, None, call.id)
+    talk.leg.close()
+    call.talk = None
     async with asyncio.TaskGroup() as tasks:
         told = tasks.create_task(call.caller.play("ne-quittez-pas"))
-        house.team.move(agent, Presence.RESERVED, None, call.id)
         back = await offer(call, house, agent, line, 0)
         told.cancel()
         await asyncio.wait({told})
@@ -478,7 +562,8 @@ def check(decision: Decision, agent: Agent, house: House) -> str | None:
         case Orient(line=str() as line):
             if line not in LINE_ROLES:
                 return "no_such_line"
-            if not house.team.anyone_on_duty(line, None):
+            language = agent.engagement.view["language"] if agent.engagement else None
+            if not house.team.anyone_on_duty(line, language, but=agent):
                 return "nobody_there"
         case Orient(agent=str() as id_):
             other = house.team.agents.get(id_)
@@ -500,15 +585,9 @@ async def release(call: Call, house: House) -> None:
         withdraw(call, house, "caller_left", Presence.READY, None)
         house.spawn(house.exchange.release_unborn(leg))
     if call.talk is not None:
-        talk, call.talk = call.talk, None
-        talk.agent.engagement = None
-        talk.agent.outbox.push("call.ended", {"call": {"id": call.id}, "reason": "caller_left"})
-        house.records.leg(call.id, talk.leg.id, talk.agent.id, "", "ended", house.clock())
-        house.team.start_wrap_up(talk.agent, call.id)
-        await house.exchange.release(talk.leg)
-        talk.leg.close()
+        part(call, house, "caller_left")
     if call.answered:
-        await house.exchange.forget_talk(call.id)
+        await let_go(call, house)
 
 
 def new_call_id() -> str:

@@ -11,20 +11,33 @@ import logging
 import re
 
 from cti.asterisk import ari_models as models
-from cti.asterisk.ari import EngineInfo, LegGone
+from cti.asterisk.ari import AriError, EngineInfo, LegGone
 from cti.asterisk.exchange import APP, talk_bridge
 from cti.asterisk.legs import CallerLeg, ChannelLeg
-from cti.calls.call import LINE_OF, Call, Stage, Talk, handle_call, new_call_id
+from cti.calls.call import (
+    LINE_OF,
+    Call,
+    Stage,
+    Talk,
+    check,
+    close,
+    failed,
+    follow,
+    handle_call,
+    hold,
+    new_call_id,
+)
 from cti.calls.house import House
-from cti.people.agents import Engagement, Presence
+from cti.people.agents import Agent, Engagement, Presence
 from cti.people.team import LINES
 from cti.records.record import OpenCall
+from ivr.leg import HungUp
 
 log = logging.getLogger("fil.reception")
 
 ARRIVALS_MAX = 1000
 CLAIMED_SECONDS_MAX = 3.0  # from our claim to the channel being ours
-AGENT_LEG = re.compile(r"(?P<call>[0-9a-f]{32})-(?P<agent>[a-z0-9]+)-(?P<number>\d+)")
+AGENT_LEG = re.compile(r"(?P<call>[0-9a-f]{32})-(?P<agent>[a-z0-9._-]+)-(?P<number>\d+)")
 
 
 class Reception:
@@ -34,6 +47,7 @@ class Reception:
         self._house = house
         self._offered: asyncio.Queue[models.Channel] = asyncio.Queue(ARRIVALS_MAX)
         self._engine_started_at: object = None
+        self._recovered = False  # once since we started
 
     def hear(self, event: models.Event) -> None:
         """What the door has for nobody in particular: calls on offer. Never blocks."""
@@ -43,6 +57,9 @@ class Reception:
                     self._offered.put_nowait(channel)
                 except asyncio.QueueFull:
                     log.error("arrivals.full")  # the dialplan offers again in five seconds
+            case models.StasisStart(channel=channel) if not AGENT_LEG.fullmatch(channel.id):
+                # Claimed, and given up as lost, before the engine had done it.
+                self._house.spawn(self._adopt(channel))
             case _:
                 pass
 
@@ -54,9 +71,12 @@ class Reception:
 
     async def _claim(self, channel: models.Channel) -> None:
         house = self._house
-        if channel.id in house.calls:
-            # Pulled out of a talk by the engine because the agent's leg ended: ours again.
-            await house.exchange.claim(channel.id)
+        known = house.calls.get(channel.id)
+        if known is not None:
+            # Pulled out of a talk because the agent's leg ended, or a lease ran out: ours again.
+            entries = known.caller.entries
+            if await house.exchange.claim(channel.id):
+                await self._hold_again(known, entries)
             return
         # The mailbox first: the channel's first event may overtake the reply to our claim.
         caller = CallerLeg(house.exchange.ari, channel.id, channel.name, house.seconds)
@@ -72,6 +92,15 @@ class Reception:
         caller.greeted = caller.offered_as != "first"
         await self._begin(call, channel)
 
+    async def _hold_again(self, call: Call, entries_before: int) -> None:
+        """Music at once: the call itself may be waiting for something else."""
+        try:
+            await call.caller.moved(entries_before)
+            if call.talk is None or call.talk.leg.gone.is_set():
+                await hold(call, self._house, LINE_OF.get(call.stage, "regulators"))
+        except (AriError, HungUp):
+            log.info("call.not_held_again", extra={"call": call.id})
+
     async def _begin(self, call: Call, channel: models.Channel) -> None:
         """Sound first, then the record, then the call's life."""
         house = self._house
@@ -79,6 +108,8 @@ class Reception:
             await house.exchange.hold(call.caller, "regulators")
         except LegGone:
             call.caller.mark_gone(None)
+        except AriError as error:  # the call's own life tries again, or gives them back
+            log.warning("call.not_held", extra={"call": call.id, "status": str(error)})
         variables = channel.channelvars or {}
         house.records.opened(
             call.id,
@@ -100,10 +131,14 @@ class Reception:
             await handle_call(call, house)
         finally:
             # Memory only.
-            house.calls.pop(call.caller.id, None)
+            call.caller.close()
+            if house.calls.get(call.caller.id) is call:
+                del house.calls[call.caller.id]
 
     def _language_changed(self, call: Call, language: str) -> None:
         self._house.records.stage(call.id, call.stage.value, language=language)
+        if call.ask is not None:
+            call.ask.language = language
         if call.ringing is not None and call.ringing.agent.engagement is not None:
             view = call.ringing.agent.engagement.view
             view["language"] = language
@@ -122,14 +157,16 @@ class Reception:
                 ours = set(application.channel_ids) & set(channels)
         restarted = self._engine_started_at not in (None, engine.started_at)
         self._engine_started_at = engine.started_at
-        self._notice_the_gone(set(channels), restarted)
+        self._notice_the_gone(set(channels), ours, restarted)
+        taking_back = []
         known = {call.id for call in house.calls.values()}
         written = set(house.calls)
         for record in await house.records.open_calls():
             if record.id in known or record.engine_id != house.settings.engine_id:
                 continue
             if record.channel_id in channels:
-                house.spawn(self._take_back(record, channels, record.channel_id in ours))
+                work = self._take_back(record, channels, record.channel_id in ours)
+                taking_back.append(house.spawn(work))
             else:
                 house.records.closed(
                     record.id,
@@ -140,15 +177,26 @@ class Reception:
             known.add(record.id)
             written.add(record.channel_id)
         await self._tidy(channels, ours - written, known)
+        if taking_back:
+            await asyncio.wait(taking_back)
+        if not self._recovered:
+            house.team.free_the_unclaimed()
+        self._recovered = True
         log.info("house.recovered", extra={"calls": len(known), "channels": len(channels)})
 
-    def _notice_the_gone(self, channels: set[str], restarted: bool) -> None:
+    def _notice_the_gone(self, channels: set[str], ours: set[str], restarted: bool) -> None:
+        """Make true of the calls we run what happened while nobody told us."""
         for call in list(self._house.calls.values()):
             if call.caller.id not in channels:
                 if restarted:
                     call.ended_by = "engine"
                     call.outcome = "engine_restart"
                 call.caller.mark_gone(None)
+            elif call.caller.id in ours:
+                call.caller.in_app.set()
+            else:
+                call.caller.held_in = None
+                call.caller.in_app.clear()
             for talk in (call.ringing, call.talk):
                 if talk is not None and talk.leg.id not in channels:
                     talk.leg.mark_gone(None)
@@ -160,10 +208,13 @@ class Reception:
 
         A caller who is not ``ours`` is in the dialplan's care, which will offer them.
         """
-        house = self._house
         channel = channels[record.channel_id]
         caller = CallerLeg(
-            house.exchange.ari, channel.id, channel.name, house.seconds, record.language or "fr"
+            self._house.exchange.ari,
+            channel.id,
+            channel.name,
+            self._house.seconds,
+            record.language or "fr",
         )
         caller.greeted = True
         if ours:
@@ -171,7 +222,7 @@ class Reception:
         call = Call(
             record.id,
             caller,
-            stage=Stage(record.stage),
+            stage=Stage(record.stage.lower()),
             started_at=record.started_at,
             waiting_since_at=record.waiting_since_at,
             danger=record.danger,
@@ -179,40 +230,60 @@ class Reception:
             outcome="talked" if record.answered_at else "abandoned",
             first=True,
         )
-        house.calls[channel.id] = call
-        legs = [found for c in channels if (found := AGENT_LEG.fullmatch(c)) and
-                found["call"] == record.id]
-        call.legs_made = max((int(leg["number"]) for leg in legs), default=0) + 1
-        call.handover = await house.records.handover_text(record.id)
-        bridge = await _members(house, talk_bridge(record.id))
-        talking = [leg for leg in legs if leg[0] in bridge and leg["agent"] in house.team.agents]
-        if talking and channel.id in bridge:
-            self._resume_talk(call, talking[0][0], talking[0]["agent"], channels)
-        for leg in legs:
-            if call.talk is None or leg[0] != call.talk.leg.id:
-                await house.exchange.release(ChannelLeg(house.exchange.ari, leg[0]))
+        self._house.calls[channel.id] = call
+        try:
+            await self._take_up(call, channels)
+        except Exception:  # noqa: BLE001 -- whatever it is, this caller must not be left alone
+            await failed(call, self._house)
+            await close(call, self._house)
+            caller.close()
+            return
         log.info("call.taken_back", extra={"call": call.id, "stage": record.stage})
-        await self._live(call)
+        self._house.spawn(self._live(call))
 
-    def _resume_talk(
-        self, call: Call, leg_id: str, agent_id: str, channels: dict[str, models.Channel]
-    ) -> None:
+    async def _take_up(self, call: Call, channels: dict[str, models.Channel]) -> None:
+        """Find the call's legs again: the talk goes on, other legs are hung up."""
         house = self._house
-        agent = house.team.agents[agent_id]
-        leg = ChannelLeg(house.exchange.ari, leg_id, channels[leg_id].name)
+        # Mailboxes first: an agent may hang up while we look.
+        legs = {
+            found: ChannelLeg(house.exchange.ari, c, channel.name)
+            for c, channel in channels.items()
+            if (found := AGENT_LEG.fullmatch(c)) and found["call"] == call.id
+        }
+        call.legs_made = max((int(found["number"]) for found in legs), default=0) + 1
+        bridge = await _members(house, talk_bridge(call.id))
+        for found, leg in legs.items():
+            leg.owns = True  # perhaps; asked to let go of the caller, it does no harm
+            agent = house.team.agents.get(found["agent"])
+            together = {leg.id, call.caller.id} <= bridge
+            if agent is not None and together and call.talk is None:
+                self._resume_talk(call, agent, leg)
+            else:
+                await house.exchange.release(leg)
+                leg.close()
+        if call.talk is None and call.caller.in_app.is_set():
+            await call.caller.stop_what_plays()
+        call.handover = await house.records.handover_text(call.id)
+        if call.talk is not None and call.talk.agent.engagement is not None:
+            view = call.talk.agent.engagement.view
+            view["handover"] = call.handover
+            call.talk.agent.outbox.push("call.connected", {"call": view})
+
+    def _resume_talk(self, call: Call, agent: Agent, leg: ChannelLeg) -> None:
+        house = self._house
         leg.in_app.set()
-        house.spawn(leg.listen())
+        house.spawn(follow(leg))
         line = LINE_OF.get(call.stage, "regulators")
         agent.engagement = Engagement(call.id, call.view(line, 0), state="connected")
+        agent.engagement.check = lambda decision: check(decision, agent, house)
         call.talk = Talk(agent, leg, 0.0)
         call.first = False
         house.team.move(agent, Presence.TALKING, None, call.id)
-        agent.outbox.push("call.connected", {"call": agent.engagement.view})
 
     async def _tidy(
         self, channels: dict[str, models.Channel], unwritten: set[str], known: set[str]
     ) -> None:
-        """Let go of what no call claims; greet the callers among ``unwritten`` that nobody wrote down."""
+        """Let go of what no call claims; greet the ``unwritten``: callers nobody wrote down."""
         house = self._house
         for channel_id in unwritten:
             agent_leg = AGENT_LEG.fullmatch(channel_id)
@@ -231,6 +302,7 @@ class Reception:
         caller.in_app.set()
         call = Call(new_call_id(), caller)
         house.calls[channel.id] = call
+        await caller.stop_what_plays()
         await self._begin(call, channel)
 
 

@@ -43,7 +43,7 @@ class Ask:
         return (not self.first, self.waiting_since_at)
 
     def pass_over(self, agent: Agent) -> None:
-        """This agent did not take the call: ask the others first."""
+        """Ask the others first: this agent did not take the call."""
         self.passed_over[agent.id] = agent.times_ready
         self.passed_at = time.monotonic()
 

@@ -21,6 +21,8 @@ MESSAGES_KEPT_MAX = 512  # a screen that missed more than this gets a snapshot i
 
 
 class Role(StrEnum):
+    """What somebody does at the line."""
+
     REGULATOR = "regulator"  # first voice: finds the need, orients
     LISTENER = "listener"  # the qualified ear
     SUPERVISOR = "supervisor"  # watches over lines and quality
@@ -158,7 +160,7 @@ class Engagement:
     can_accept_on_screen: bool = False  # the phone can be told to answer
     decisions: asyncio.Queue[Decision] = field(default_factory=asyncio.Queue)
     # The call's own word on a decision: an error code when it cannot be carried out.
-    check: Callable[[Decision], str | None] = lambda decision: None
+    check: Callable[[Decision], str | None] = lambda _: None
 
 
 @dataclass

@@ -82,6 +82,7 @@ class Team:
         if agent.presence in (Presence.RESERVED, Presence.TALKING):
             self._pending[agent.id] = (presence, reason)
             return None
+        self._pending.pop(agent.id, None)
         self._wrap_up_calls.pop(agent.id, None)
         self.move(agent, presence, reason)
         return None
@@ -105,11 +106,12 @@ class Team:
         """Who would be offered the next call of this line; reserves nobody."""
         return next_free(self.agents.values(), LINE_ROLES[line], language, passed_over, wanted)
 
-    def anyone_on_duty(self, line: str, language: str | None) -> bool:
-        """Whether somebody who takes this line is working now, free or not."""
+    def anyone_on_duty(self, line: str, language: str | None, but: Agent | None = None) -> bool:
+        """Whether somebody who takes this line is working now, free or not; ``but`` not counted."""
         role = LINE_ROLES[line]
         return any(
             agent.presence in ON_DUTY
+            and agent is not but
             and role in agent.roles
             and (language is None or language in agent.languages)
             for agent in self.agents.values()
@@ -148,15 +150,29 @@ class Team:
         self._set(agent, presence, reason)
         self._write(agent, call)
 
-    def withdraw(self, agent: Agent, reason: str | None = None) -> None:
-        """Give back a reserved agent who did nothing wrong: READY, or what they chose since."""
-        presence, chosen_reason = self._pending.pop(agent.id, (Presence.READY, None))
-        self.move(agent, presence, chosen_reason or reason)
+    def withdraw(
+        self, agent: Agent, presence: Presence = Presence.READY, reason: str | None = None
+    ) -> None:
+        """Give back a reserved agent, to ``presence`` unless they chose to stop since."""
+        chosen, chosen_reason = self._pending.pop(agent.id, (Presence.READY, None))
+        if chosen is not Presence.READY:
+            presence, reason = chosen, chosen_reason
+        self.move(agent, presence, reason)
 
     def start_wrap_up(self, agent: Agent, call_id: str) -> None:
         """The talk is over: give the agent time to breathe and write."""
         self._wrap_up_calls[agent.id] = (call_id, time.monotonic() + self._wrap_up_seconds)
         self.move(agent, Presence.WRAP_UP, None, call_id)
+
+    def free_the_unclaimed(self) -> None:
+        """Once every call is taken back: nobody stays held by a call that is no more."""
+        for agent in self.agents.values():
+            in_call = agent.presence in (Presence.RESERVED, Presence.TALKING)
+            resting = agent.presence is Presence.WRAP_UP and agent.id in self._wrap_up_calls
+            if (in_call and agent.engagement is None) or (
+                agent.presence is Presence.WRAP_UP and not resting
+            ):
+                self.move(agent, Presence.READY)
 
     def snapshot(self, agent: Agent) -> dict[str, Any]:
         """The data of the ``snapshot`` frame: all that one agent's screen shows."""
@@ -230,7 +246,9 @@ class Team:
         while True:
             write = await self._writes.get()
             try:
-                while not await self._written(write):
+                while True:
+                    if await self._written(write):
+                        break
                     await asyncio.sleep(1)
             finally:
                 self._writes.task_done()

@@ -1,0 +1,394 @@
+"""The team on duty: reserved once, freed always, and told truly to screens and store."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from cti.people import team as team_module
+from cti.people.agents import Agent, Engagement, Presence, Role
+from cti.people.team import DISPOSITIONS, Team
+
+CALL, OTHER = "a" * 32, "b" * 32
+
+
+class Store:
+    """A store in memory that can be slow, broken, or owned by somebody else."""
+
+    def __init__(self) -> None:
+        self.presence: dict[str, tuple[str, str | None, str | None]] = {}
+        self.order: list[str] = []
+        self.fails = False
+        self.taken_elsewhere = False
+        self.slow_seconds = 0.0
+        self.write_seconds = 0.0
+
+    async def reserve(self, agent_id: str, call_id: str) -> bool:
+        await asyncio.sleep(self.slow_seconds)
+        if self.fails:
+            raise OSError("the store is away")
+        self.order.append("reserve")
+        if self.taken_elsewhere or self.presence.get(agent_id, ("",))[0] != "READY":
+            return False
+        self.presence[agent_id] = ("RESERVED", None, call_id)
+        return True
+
+    async def set_presence(
+        self, agent_id: str, presence: str, reason: str | None, call_id: str | None
+    ) -> None:
+        await asyncio.sleep(self.write_seconds)
+        if self.fails:
+            raise OSError("the store is away")
+        self.order.append(presence)
+        self.presence[agent_id] = (presence, reason, call_id)
+
+
+def make_team(store: Store, wrap_up_seconds: float = 60) -> tuple[Team, Agent, list[str]]:
+    rosa = Agent("rosa", "Rosa", frozenset({Role.REGULATOR}), "rosa", presence=Presence.NOT_READY)
+    lea = Agent("lea", "Léa", frozenset({Role.LISTENER}), "lea")
+    said: list[str] = []
+    team = Team([rosa, lea], store, lambda *what: said.append("/".join(what)), wrap_up_seconds)
+    return team, rosa, said
+
+
+@asynccontextmanager
+async def running(team: Team) -> AsyncIterator[None]:
+    work = asyncio.ensure_future(team.run())
+    try:
+        yield
+    finally:
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+
+
+async def until(true: Callable[[], bool], seconds_max: float = 2) -> None:
+    async with asyncio.timeout(seconds_max):
+        while True:
+            if true():
+                return
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The team's rounds come twenty times as fast; a screen has a tenth of a second to return."""
+    sleep = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda seconds: sleep(seconds / 20))
+    monkeypatch.setattr(team_module, "SCREEN_GRACE_SECONDS", 0.1)
+
+
+async def ready(team: Team, agent: Agent) -> None:
+    assert await team.set_presence(agent, Presence.READY, None) is None
+
+
+# -- reserving
+
+
+async def test_ready_is_written_before_the_reservation_asks_the_store() -> None:
+    store = Store()
+    store.write_seconds = 0.05
+    team, rosa, _ = make_team(store)
+    async with running(team):
+        await ready(team, rosa)
+        assert await team.reserve(rosa, CALL)
+    assert store.order == ["READY", "reserve"]
+    assert store.presence["rosa"] == ("RESERVED", None, CALL)
+    assert not team.degraded
+
+
+async def test_nobody_is_reserved_twice() -> None:
+    store = Store()
+    team, rosa, _ = make_team(store)
+    async with running(team):
+        await ready(team, rosa)
+        won = await asyncio.gather(*(team.reserve(rosa, f"{n:032x}") for n in range(20)))
+    assert won.count(True) == 1
+
+
+@pytest.mark.parametrize("trouble", ["slow", "fails", "its own write is stuck"])
+async def test_a_store_that_does_not_answer_costs_300_ms_and_no_call(trouble: str) -> None:
+    store = Store()
+    team, rosa, _ = make_team(store)
+    store.slow_seconds = 5 if trouble == "slow" else 0
+    store.fails = trouble == "fails"
+    store.write_seconds = 5 if trouble.startswith("its") else 0
+    async with running(team):
+        await ready(team, rosa)
+        began = time.monotonic()
+        assert await team.reserve(rosa, CALL)
+        assert time.monotonic() - began < 0.3 + 0.2
+    assert rosa.presence is Presence.RESERVED
+    assert team.degraded
+
+
+@pytest.mark.usefixtures("fast")
+async def test_what_memory_decided_reaches_the_store_when_it_is_back() -> None:
+    store = Store()
+    store.fails = True
+    team, rosa, _ = make_team(store)
+    async with running(team):
+        await ready(team, rosa)
+        assert await team.reserve(rosa, CALL)
+        store.fails = False
+        await until(lambda: store.presence.get("rosa") == ("RESERVED", None, CALL))
+        team.withdraw(rosa)
+        await until(lambda: store.presence["rosa"][0] == "READY")
+        assert await team.reserve(rosa, OTHER)
+        assert not team.degraded
+
+
+async def test_who_was_taken_elsewhere_is_not_ready_here_and_the_other_one_keeps_them() -> None:
+    store = Store()
+    team, rosa, _ = make_team(store)
+    async with running(team):
+        await ready(team, rosa)
+        store.taken_elsewhere = True
+        assert not await team.reserve(rosa, CALL)
+        await asyncio.sleep(0.02)
+    assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "taken_elsewhere")
+    assert store.presence["rosa"][0] == "READY"  # whatever the other wrote stays
+
+
+async def test_only_a_ready_agent_can_be_reserved() -> None:
+    team, rosa, _ = make_team(Store())
+    assert not await team.reserve(rosa, CALL)
+    assert rosa.presence is Presence.NOT_READY
+
+
+async def test_an_agent_given_back_has_not_lost_their_turn() -> None:
+    team, rosa, _ = make_team(Store())
+    async with running(team):
+        await ready(team, rosa)
+        since = rosa.free_since
+        assert await team.reserve(rosa, CALL)
+        team.withdraw(rosa)
+    assert rosa.presence is Presence.READY
+    assert rosa.free_since == since
+
+
+# -- what they choose
+
+
+@pytest.mark.parametrize("presence", [Presence.RESERVED, Presence.TALKING, Presence.WRAP_UP])
+async def test_nobody_chooses_what_only_a_call_may_set(presence: Presence) -> None:
+    team, rosa, _ = make_team(Store())
+    assert await team.set_presence(rosa, presence, None) == "not_yours_to_set"
+    assert rosa.presence is Presence.NOT_READY
+
+
+@pytest.mark.usefixtures("fast")
+async def test_what_is_chosen_in_a_call_waits_for_the_end_of_its_wrap_up() -> None:
+    team, rosa, _ = make_team(Store(), wrap_up_seconds=0)
+    async with running(team):
+        await ready(team, rosa)
+        assert await team.reserve(rosa, CALL)
+        team.move(rosa, Presence.TALKING, None, CALL)
+        assert await team.set_presence(rosa, Presence.NOT_READY, "repas") is None
+        assert rosa.presence is Presence.TALKING
+        team.start_wrap_up(rosa, CALL)
+        assert rosa.presence is Presence.WRAP_UP
+        await until(lambda: rosa.presence is Presence.NOT_READY)
+        assert rosa.reason == "repas"
+
+
+@pytest.mark.parametrize("presence", [Presence.READY, Presence.NOT_READY])
+async def test_who_chose_to_leave_while_their_phone_rang_is_let_go(presence: Presence) -> None:
+    team, rosa, _ = make_team(Store())
+    rosa.presence = Presence.RESERVED
+    assert await team.set_presence(rosa, Presence.LOGGED_OUT, None) is None
+    team.withdraw(rosa, presence, "no_answer")
+    assert (rosa.presence, rosa.reason) == (Presence.LOGGED_OUT, None)
+
+
+async def test_who_did_not_answer_is_not_ready_and_is_told_why() -> None:
+    team, rosa, _ = make_team(Store())
+    rosa.presence = Presence.RESERVED
+    team.withdraw(rosa, Presence.NOT_READY, "no_answer")
+    assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "no_answer")
+
+
+async def test_a_choice_made_in_wrap_up_replaces_the_one_made_in_the_call() -> None:
+    team, rosa, _ = make_team(Store())
+    rosa.presence = Presence.TALKING
+    await team.set_presence(rosa, Presence.NOT_READY, "repas")
+    team.start_wrap_up(rosa, CALL)
+    await ready(team, rosa)
+    assert rosa.presence is Presence.READY
+    rosa.presence = Presence.RESERVED
+    team.withdraw(rosa)  # the caller left: the meal of before must not come back
+    assert rosa.presence is Presence.READY
+
+
+async def test_saying_ready_again_counts_anew() -> None:
+    team, rosa, _ = make_team(Store())
+    before = rosa.times_ready
+    await ready(team, rosa)
+    await ready(team, rosa)
+    assert rosa.times_ready == before + 2
+
+
+# -- wrap-up
+
+
+@pytest.mark.usefixtures("fast")
+async def test_wrap_up_ends_by_itself_and_the_agent_is_ready() -> None:
+    team, rosa, _ = make_team(Store(), wrap_up_seconds=0.1)
+    async with running(team):
+        team.start_wrap_up(rosa, CALL)
+        assert team.snapshot(rosa)["wrapup_call"] == CALL
+        await until(lambda: rosa.presence is Presence.READY)
+    assert team.snapshot(rosa)["wrapup_call"] is None
+
+
+async def test_a_disposition_is_recorded_and_ends_the_wrap_up() -> None:
+    team, rosa, said = make_team(Store())
+    team.start_wrap_up(rosa, CALL)
+    assert await team.wrapup_done(rosa, CALL, "ecoute") is None
+    assert said == [f"{CALL}/rosa/ecoute"]
+    assert rosa.presence is Presence.READY
+
+
+@pytest.mark.parametrize(
+    ("call", "disposition", "code"),
+    [
+        (CALL, "rien", "no_such_disposition"),
+        (OTHER, "ecoute", "no_such_wrapup"),
+        (CALL, "", "no_such_disposition"),
+    ],
+)
+async def test_a_wrap_up_that_is_not_theirs_or_means_nothing_is_refused(
+    call: str, disposition: str, code: str
+) -> None:
+    team, rosa, said = make_team(Store())
+    team.start_wrap_up(rosa, CALL)
+    assert await team.wrapup_done(rosa, call, disposition) == code
+    assert said == []
+    assert rosa.presence is Presence.WRAP_UP
+
+
+async def test_a_wrap_up_is_done_once() -> None:
+    team, rosa, said = make_team(Store())
+    team.start_wrap_up(rosa, CALL)
+    assert await team.wrapup_done(rosa, CALL, "autre") is None
+    assert await team.wrapup_done(rosa, CALL, "autre") == "no_such_wrapup"
+    assert len(said) == 1
+
+
+# -- screens
+
+
+@pytest.mark.usefixtures("fast")
+async def test_a_ready_agent_whose_screen_does_not_come_back_is_not_ready() -> None:
+    team, rosa, _ = make_team(Store())
+    async with running(team):
+        await ready(team, rosa)
+        began = time.monotonic()
+        await until(lambda: rosa.presence is Presence.NOT_READY)
+    assert time.monotonic() - began > team_module.SCREEN_GRACE_SECONDS
+    assert rosa.reason == "screen_lost"
+
+
+@pytest.mark.usefixtures("fast")
+async def test_a_screen_that_comes_back_in_time_changes_nothing() -> None:
+    team, rosa, _ = make_team(Store())
+    async with running(team):
+        await ready(team, rosa)
+        await asyncio.sleep(1.2)  # noticed twice
+        leave = rosa.outbox.open_screen(lambda message: None)
+        await asyncio.sleep(4)
+        assert rosa.presence is Presence.READY
+        leave()  # lost once more: it has its whole time again
+        await asyncio.sleep(1.2)
+    assert rosa.presence is Presence.READY
+
+
+@pytest.mark.usefixtures("fast")
+@pytest.mark.parametrize("presence", [Presence.RESERVED, Presence.TALKING, Presence.WRAP_UP])
+async def test_a_lost_screen_takes_nobody_out_of_a_call(presence: Presence) -> None:
+    team, rosa, _ = make_team(Store())
+    rosa.presence = presence
+    async with running(team):
+        await asyncio.sleep(4)
+    assert rosa.presence is presence
+
+
+# -- who is on duty
+
+
+@pytest.mark.parametrize(
+    ("presence", "on_duty"),
+    [
+        (Presence.LOGGED_OUT, False),
+        (Presence.NOT_READY, False),
+        (Presence.READY, True),
+        (Presence.RESERVED, True),
+        (Presence.TALKING, True),
+        (Presence.WRAP_UP, True),
+    ],
+)
+def test_somebody_is_on_duty_who_can_take_a_call_now_or_soon(
+    presence: Presence, on_duty: bool
+) -> None:
+    team, rosa, _ = make_team(Store())
+    rosa.presence = presence
+    assert team.anyone_on_duty("regulators", "fr") is on_duty
+    assert not team.anyone_on_duty("listeners", "fr")
+    assert not team.anyone_on_duty("regulators", "en")
+    assert not team.anyone_on_duty("regulators", "fr", but=rosa)
+
+
+# -- after a restart
+
+
+async def test_after_a_restart_who_is_in_no_call_is_freed_and_who_is_stays() -> None:
+    team, rosa, _ = make_team(Store())
+    lea = team.agents["lea"]
+    rosa.presence = lea.presence = Presence.TALKING
+    lea.engagement = Engagement(CALL, {}, state="connected")
+    team.free_the_unclaimed()
+    assert rosa.presence is Presence.READY
+    assert lea.presence is Presence.TALKING
+
+
+async def test_after_a_restart_a_wrap_up_goes_on_and_can_be_done() -> None:
+    team, rosa, said = make_team(Store())
+    lea = team.agents["lea"]
+    team.start_wrap_up(rosa, CALL)
+    lea.presence = Presence.WRAP_UP  # of a call nobody knows any more
+    team.free_the_unclaimed()
+    assert rosa.presence is Presence.WRAP_UP
+    assert lea.presence is Presence.READY
+    assert await team.wrapup_done(rosa, CALL, "ecoute") is None
+    assert said
+
+
+# -- telling it
+
+
+async def test_every_change_is_told_to_the_screen_and_written_in_order() -> None:
+    store = Store()
+    team, rosa, _ = make_team(store)
+    shown: list[str] = []
+    rosa.outbox.open_screen(lambda message: shown.append(message.data["presence"]))
+    steps = [Presence.READY, Presence.TALKING, Presence.WRAP_UP, Presence.NOT_READY]
+    async with running(team):
+        for step in steps:
+            team.move(rosa, step)
+        await until(lambda: len(store.order) == len(steps))
+    assert shown == store.order == [step.value for step in steps]
+
+
+def test_a_snapshot_shows_colleagues_who_are_here_and_nobody_else() -> None:
+    team, rosa, _ = make_team(Store())
+    assert team.snapshot(rosa)["colleagues"] == []
+    team.move(team.agents["lea"], Presence.NOT_READY)
+    snapshot = team.snapshot(rosa)
+    assert [colleague["id"] for colleague in snapshot["colleagues"]] == ["lea"]
+    assert {d["id"] for d in snapshot["dispositions"]} == set(DISPOSITIONS)
+    assert snapshot["call"] is None
