@@ -22,7 +22,7 @@ engine: setup ## (re)build the engine's image
 
 test: setup ## every test, on the real dockerised Asterisk
 	@tests/prepare
-	@$(PY) -m pytest --durations=10
+	@$(PY) -m pytest -n 3 --dist loadfile --durations=10
 
 check: setup lint ## all that needs no engine, under a minute
 	@$(PY) -m pytest -q tests/unit

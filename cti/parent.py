@@ -94,6 +94,8 @@ class Parent:
             )
         finally:
             os.close(told)
+        if self._stopping:
+            self._child.terminate()  # the stop came while there was nobody to tell
         try:
             silence_max = START_SECONDS_MAX
             while True:
