@@ -321,6 +321,12 @@ class Desk:
                 f"{self.name} never saw {type_} in {seconds_max} s; saw {seen}\n{self.line.tail()}"
             ) from None
 
+    async def becomes(self, presence: str, reason: str | None = None) -> None:
+        """Wait until the screen shows this presence: its frame follows the one that caused it."""
+        await self.line.until(
+            lambda: self.presence() == (presence, reason), 2, f"{self.name} is {presence} {reason}"
+        )
+
     def presence(self) -> tuple[str, str | None]:
         """The last presence shown."""
         for _, frame in reversed(self.frames):

@@ -222,7 +222,7 @@ class Reception:
         call = Call(
             record.id,
             caller,
-            stage=Stage(record.stage.lower()),
+            stage=Stage(record.stage),
             started_at=record.started_at,
             waiting_since_at=record.waiting_since_at,
             danger=record.danger,

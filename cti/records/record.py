@@ -424,7 +424,7 @@ def _opened(entry: Entry) -> Call:
         channel_id=data["channel_id"],
         number_dialled=data["number_dialled"],
         language=data["language"],
-        stage="WELCOME",
+        stage="welcome",
         started_at=_moment(data["at"]),
         caller_ref=data.get("caller_ref"),
         danger=False,
@@ -445,7 +445,7 @@ def _advance(call: Call, entry: Entry) -> None:
     elif entry.op == "call.disposition":
         call.disposition = data["disposition"]
     elif entry.op == "call.closed" and call.ended_at is None:
-        call.stage = "ENDED"
+        call.stage = "ended"
         call.ended_at = _moment(data["at"])
         call.outcome, call.ended_by = data["outcome"], data["ended_by"]
 

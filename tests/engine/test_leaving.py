@@ -69,7 +69,7 @@ async def test_a_caller_who_leaves_stops_the_ringing_phone_within_half_a_second(
         withdrawn = (await rosa.sees("call.withdrawn"))["data"]
         assert withdrawn["reason"] == "caller_left"
         await nothing_left(line)
-        assert rosa.presence() == ("READY", None)
+        await rosa.becomes("READY")
         assert await outcome(line, pop["call"]["id"]) == ("abandoned", "caller")
 
 
@@ -138,7 +138,7 @@ async def test_an_agent_who_does_not_answer_is_passed_over_and_the_caller_keeps_
         await at_remy.answer()
         await call.hears(REMY_HZ, 6)
 
-        assert rosa.presence() == ("NOT_READY", "no_answer")
+        await rosa.becomes("NOT_READY", "no_answer")
         assert call.silences(call.answered_at + 0.1, time.monotonic(), longer_than_s=1.0) == []
         await call.hang_up()
         record = await line.closed_record(pop["call"]["id"])
@@ -154,7 +154,7 @@ async def test_an_agent_who_declines_stays_ready_and_the_next_one_rings(line: Li
             assert (await rosa.does("call.decline", call=pop["call"]["id"]))["ok"]
             await at_rosa.ended(2)
             at_remy = await remy.ring()
-            assert rosa.presence() == ("READY", None)
+            await rosa.becomes("READY")
             await at_remy.answer()
             await call.hears(REMY_HZ, 6)
             await call.hang_up()
@@ -167,8 +167,8 @@ async def test_a_phone_that_is_busy_or_offline_costs_the_caller_nothing(line: Li
             call = await telephone.call(NUMBER)
             await rosa.sees("call.withdrawn", 8)
             await remy.sees("call.withdrawn", 8)
-            assert rosa.presence() == ("NOT_READY", "phone_busy")
-            assert remy.presence() == ("NOT_READY", "phone_unreachable")
+            await rosa.becomes("NOT_READY", "phone_busy")
+            await remy.becomes("NOT_READY", "phone_unreachable")
             rosa.phone.answering = "auto"
             await rosa.be("READY")
             await rosa.sees("call.connected", 10)
@@ -182,7 +182,7 @@ async def test_a_screen_that_does_not_show_the_pop_rings_no_phone(line: Line) ->
             call = await telephone.call(NUMBER)
             assert (await rosa.sees("call.withdrawn"))["data"]["reason"] == "screen_lost"
             at_remy = await remy.ring()
-            assert rosa.presence() == ("NOT_READY", "screen_lost")
+            await rosa.becomes("NOT_READY", "screen_lost")
             assert rosa.phone.calls == []
             assert at_remy.direction == "in"
             await call.hang_up()

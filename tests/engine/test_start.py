@@ -61,7 +61,7 @@ class Installation:
     def said(self) -> str:
         return self.log_path.read_text()
 
-    def refusal(self, *arguments: str, seconds_max: float = 15) -> str:
+    def refusal(self, *arguments: str, seconds_max: float = 45) -> str:
         """Run a command that must refuse to go on; returns what it says."""
         process = self.start(*arguments)
         try:

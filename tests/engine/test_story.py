@@ -59,7 +59,7 @@ async def test_a_caller_is_greeted_talks_to_a_regulator_then_to_a_listener_and_o
         assert pop["call"]["path"] == ["regulators"]
         await at_rosa.ended(2)
         assert (await rosa.sees("call.ended"))["data"]["call"]["id"] == call_id
-        assert rosa.presence() == ("WRAP_UP", None)
+        await rosa.becomes("WRAP_UP")
         result = await rosa.does("wrapup.done", call=call_id, disposition="orientation")
         assert result["ok"]
 

@@ -141,7 +141,7 @@ async def test_a_whole_call_leaves_one_true_record(house: House) -> None:
     assert call is not None
     assert (call["started_at"], call["answered_at"]) == (NOON, seconds(6))
     assert (call["ended_at"], call["outcome"]) == (seconds(900), "talked")
-    assert (call["ended_by"], call["stage"], call["line"]) == ("caller", "ENDED", "listeners")
+    assert (call["ended_by"], call["stage"], call["line"]) == ("caller", "ended", "listeners")
     assert (call["agent_id"], call["disposition"]) == ("louis", "ecoute")
     assert call["danger"] is True
     legs = [(leg["agent_id"], leg["outcome"]) for leg in call["legs"]]
