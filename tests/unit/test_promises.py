@@ -79,9 +79,7 @@ def test_every_hop_of_the_path_of_a_call_exists() -> None:
     table = (ROOT / "ARCHITECTURE.md").read_text().split("## Rooms")[0]
     names = set(re.findall(r"`(?:[A-Za-z]+\.)?(_?[a-z_]+)\(\)", table))
     assert len(names) > 15
-    defined = {
-        node.name for path in sources() for node in functions(ast.parse(path.read_text()))
-    }
+    defined = {node.name for path in sources() for node in functions(ast.parse(path.read_text()))}
     assert names - defined == set()
 
 
