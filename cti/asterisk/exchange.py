@@ -130,6 +130,24 @@ class Exchange:
         with contextlib.suppress(AriError):
             await self.ari.channels.hangup(channelId=leg.id)
 
+    async def is_registered(self, phone: str) -> bool:
+        """Whether the engine knows where this phone is. True when it cannot be asked."""
+        try:
+            endpoint = await self.ari.endpoints.get(tech="PJSIP", resource=phone)
+        except AriError:
+            return True
+        return endpoint.state != "offline"
+
+    async def packets_heard(self, leg: ChannelLeg) -> int:
+        """How many packets of sound the phone of this leg has sent so far. Raises AriError."""
+        return (await self.ari.channels.rtpstatistics(channelId=leg.id)).rxcount
+
+    async def drop(self, leg: ChannelLeg) -> None:
+        """End a leg whose phone has vanished; the engine brings its caller back to us."""
+        leg.lost = True
+        with contextlib.suppress(AriError):
+            await self.ari.channels.hangup(channelId=leg.id)
+
     async def hang_up(self, caller: CallerLeg) -> None:
         """End the caller's leg; for after a goodbye."""
         with contextlib.suppress(AriError):

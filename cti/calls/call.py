@@ -51,6 +51,7 @@ SHORT_TALK_SECONDS = 10.0  # a phone that hangs up so soon was lost, not hung up
 RECALL_SECONDS_MAX = 20.0  # how long we look for the same agent after a loss
 STAY_SECONDS = 5.0  # after the goodbye of an agent: time to ask for someone again
 USER_BUSY = 17  # Q.850
+PHONE_CHECKED_EVERY_SECONDS = 3.0  # during a talk
 LOST_CAUSES = frozenset({3, 18, 27, 38, 41, 42, 44, 102})  # Q.850: the wire, not the person
 LOST_STATUSES = frozenset({408, 480, 500, 502, 503, 504})  # SIP: likewise
 
@@ -408,11 +409,34 @@ async def connect(call: Call, house: House, line: Line) -> None:
     agent.outbox.push("call.connected", {"call": {"id": call.id}})
 
 
+async def watch_phone(call: Call, house: House, talk: Talk) -> None:
+    """Notice during a talk that the agent's phone is no longer there: gone, and mute.
+
+    A phone that only changes its address, or is known under none for a moment, still
+    sends sound; ``rtp_timeout`` in the engine is the slower second line.
+    """
+    heard = -1
+    while call.talk is talk:
+        await asyncio.sleep(PHONE_CHECKED_EVERY_SECONDS)
+        if await house.exchange.is_registered(talk.agent.phone):
+            heard = -1
+            continue
+        try:
+            packets = await house.exchange.packets_heard(talk.leg)
+        except AriError:
+            continue
+        if packets == heard and call.talk is talk:
+            await house.exchange.drop(talk.leg)
+            break
+        heard = packets
+
+
 async def converse(call: Call, house: House, line: Line) -> Stage:
     """Let them talk for as long as they need; then do what was decided."""
     assert call.talk is not None
     talk = call.talk
     assert talk.agent.engagement is not None
+    house.spawn(watch_phone(call, house, talk))
     while True:
         decided = asyncio.ensure_future(talk.agent.engagement.decisions.get())
         gone = asyncio.ensure_future(talk.leg.gone.wait())
@@ -436,7 +460,8 @@ async def lost(talk: Talk, now: float) -> bool:
     """Whether the agent's leg, now gone, was lost rather than hung up."""
     await talk.leg.end_explained()
     return (
-        now - talk.since < SHORT_TALK_SECONDS
+        talk.leg.lost
+        or now - talk.since < SHORT_TALK_SECONDS
         or talk.leg.cause in LOST_CAUSES
         or talk.leg.tech_cause in LOST_STATUSES
     )

@@ -148,6 +148,51 @@ async def test_a_lost_agent_is_rung_again_while_the_caller_is_cared_for(
             assert [leg["outcome"] for leg in record["legs"]] == ["lost", "talked"]
 
 
+async def test_a_phone_that_is_gone_and_mute_is_noticed_before_the_engine_notices(
+    line: Line,
+) -> None:
+    async with (
+        line.agent("rosa", hz=ROSA_HZ) as rosa,
+        line.agent("remy", hz=REMY_HZ, answering="auto") as remy,
+        a_talk(line, rosa) as (call, at_rosa, call_id),
+    ):
+        await rosa.phone.unregister()
+        await asyncio.sleep(7)
+        await call.hears(ROSA_HZ, 1)  # known nowhere, but still speaking: they go on talking
+        mute_from = time.monotonic()
+        at_rosa.stop_rtp()
+        assert (await rosa.sees("call.ended", 14))["data"]["reason"] == "lost"
+        assert time.monotonic() - mute_from < 12  # the engine itself takes 15 s
+
+        await remy.sees("call.connected", 15)  # rosa cannot be rung: the next one is
+        await call.hears(REMY_HZ, 3)
+        await call.hang_up()
+        record = await line.closed_record(call_id)
+        assert [leg["outcome"] for leg in record["legs"]] == ["lost", "withdrawn", "talked"]
+
+
+async def test_a_listener_who_ends_the_call_on_screen_says_goodbye_and_frees_everything(
+    line: Line,
+) -> None:
+    async with (
+        line.agent("rosa", hz=ROSA_HZ) as rosa,
+        line.agent("lea", hz=LEA_HZ, answering="auto") as lea,
+        a_talk(line, rosa) as (call, _, call_id),
+    ):
+        result = await rosa.does("call.orient", call=call_id, to={"agent": "lea"}, handover=None)
+        assert result["ok"]
+        await lea.sees("call.connected", 8)
+        await call.hears(LEA_HZ, 3)
+        said_from = time.monotonic()
+        assert (await lea.does("call.end", call=call_id))["ok"]
+        await call.ended(25)
+        assert line.likeness(call.heard(said_from, call.ended_at), "fr/au-revoir") >= 0.8
+        await nothing_left(line)
+        record = await line.closed_record(call_id)
+        assert (record["outcome"], record["ended_by"]) == ("talked", "agent")
+        assert [leg["agent_id"] for leg in record["legs"]] == ["rosa", "lea"]
+
+
 async def test_nobody_on_duty_is_said_and_ends_with_a_spoken_goodbye(line: Line) -> None:
     async with line.caller() as telephone:
         call = await telephone.call(NUMBER)
