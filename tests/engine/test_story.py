@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 
-from cti.rehearsal.sound import correlation, read_wav
+from cti.rehearsal.sound import RATE, correlation, read_wav
 from tests.line import NUMBER, Line, a_line
 
 CALLER_HZ, ROSA_HZ, LEA_HZ = 440, 800, 1200
@@ -80,6 +80,41 @@ async def test_a_caller_is_greeted_talks_to_a_regulator_then_to_a_listener_and_o
     assert record["started_at"] < record["answered_at"] < record["ended_at"]
     assert [leg["agent_id"] for leg in record["legs"]] == ["rosa", "lea"]
     assert [leg["outcome"] for leg in record["legs"]] == ["talked", "talked"]
+
+
+async def test_an_answer_stops_the_prompt_that_may_be_cut(line: Line) -> None:
+    async with line.agent("rosa", hz=ROSA_HZ) as rosa, line.caller(hz=CALLER_HZ) as telephone:
+        call = await telephone.call(NUMBER)
+        await call.answered(2)
+        at_rosa = await rosa.ring()
+        # The greeting, which is never cut, is over; the offer of English has just begun.
+        greeting = len(read_wav(line.sounds / "fr/accueil.wav")) / RATE
+        await asyncio.sleep(call.answered_at + greeting + 0.4 - time.monotonic())
+        await at_rosa.answer()
+        answered_at = time.monotonic()
+        await call.hears(ROSA_HZ, 4)
+
+        assert time.monotonic() - answered_at < 1.0
+        await call.hang_up()
+
+
+async def test_the_greeting_is_heard_whole_while_the_agent_is_told_that_a_caller_comes(
+    line: Line,
+) -> None:
+    async with line.agent("rosa", hz=ROSA_HZ) as rosa, line.caller(hz=CALLER_HZ) as telephone:
+        call = await telephone.call(NUMBER)
+        await call.answered(2)
+        at_rosa = await rosa.ring()
+        await at_rosa.answer()
+        await rosa.sees("call.connected", 8)
+
+        heard = call.heard(call.answered_at, time.monotonic())
+        greeting = read_wav(line.sounds / "fr/accueil.wav")
+        assert line.likeness(heard, "fr/accueil") >= 0.8
+        assert len(heard) >= len(greeting)
+        told = at_rosa.heard(at_rosa.answered_at, at_rosa.answered_at + 2)
+        assert line.likeness(told, "fr/un-appel-arrive") >= 0.6
+        await call.hang_up()
 
 
 async def test_the_caller_is_at_once_in_sound_and_stays_so_until_the_talk(line: Line) -> None:
