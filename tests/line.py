@@ -37,6 +37,7 @@ from cti.rehearsal.sound import RATE, Samples, correlation, read_wav, rms_dbfs
 
 NUMBER = "0800190000"
 SCREEN_SECONDS_MAX = 5.0
+os.environ["ENGINE_RESTART"] = "no"  # an engine of a test that was killed must not come back
 BUILT_SOUNDS = Path(__file__).parents[1] / "var/test-sounds"  # spoken once, by tests/prepare
 
 

@@ -139,12 +139,18 @@ class EngineFailed(Exception):
 def run_script(settings: Settings, *arguments: str, quiet: bool = False) -> str:
     """Run ``asterisk-docker/engine`` for this data directory. Raises EngineFailed."""
     project = "fil-" + hashlib.sha256(str(settings.data).encode()).hexdigest()[:8]
-    environment = os.environ | {
-        "FIL_PROJECT": project,
-        "FIL_ENGINE_DIR": str(settings.data / "engine"),
-        "FIL_SOUNDS_DIR": str(settings.data / "sounds"),
-        "FIL_ENGINE_UID": str(ENGINE_UID if _is_root() else os.getuid()),
-    }
+    # A demo and a test end with their terminal; a line comes back with its machine.
+    restart = {"ENGINE_RESTART": "no" if settings.demo else "unless-stopped"}
+    environment = (
+        restart
+        | os.environ
+        | {
+            "FIL_PROJECT": project,
+            "FIL_ENGINE_DIR": str(settings.data / "engine"),
+            "FIL_SOUNDS_DIR": str(settings.data / "sounds"),
+            "FIL_ENGINE_UID": str(ENGINE_UID if _is_root() else os.getuid()),
+        }
+    )
     done = subprocess.run(  # noqa: S603 -- our own script, no shell
         [str(SCRIPT), *arguments],
         env=environment,
