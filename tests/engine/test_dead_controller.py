@@ -9,14 +9,14 @@ import time
 
 import pytest
 
-from cti.rehearsal.phone import Phone
+from cti.rehearsal.phone import Phone, PhoneCall
 from tests.line import NUMBER, Line
 
 CALLER_HZ, ROSA_HZ, OTHER_HZ, REMY_HZ = 440, 800, 520, 1600
 
 
-def worst_gap(call: object, since: float, until: float) -> float:
-    gaps = call.gaps(since, until, longer_than_s=0.03)  # type: ignore[attr-defined]
+def worst_gap(call: PhoneCall, since: float, until: float) -> float:
+    gaps = call.gaps(since, until, longer_than_s=0.03)
     return max((seconds for _, seconds in gaps), default=0.02)
 
 

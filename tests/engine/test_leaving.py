@@ -6,10 +6,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from cti.records.database import create_database
+from cti.records.privacy import Keys
+from cti.records.reports import latest_call_of
 from cti.rehearsal.phone import PhoneCall
 from tests.line import NUMBER, Desk, Line
 
@@ -41,14 +45,24 @@ async def outcome(line: Line, call_id: str) -> tuple[str, str]:
 
 
 async def test_a_caller_who_leaves_in_the_greeting_rings_nobody(line: Line) -> None:
-    async with line.agent("rosa") as rosa, line.caller() as telephone:
+    async with line.agent("rosa") as rosa, line.caller("0199000043") as telephone:
         call = await telephone.call(NUMBER)
         await call.answered(2)
         await asyncio.sleep(0.8)
         await call.hang_up()
+        left_at = datetime.now(UTC)
 
         await nothing_left(line)
+        keys = Keys.load_or_create(line.settings.data / "secrets")
+        database = create_database(line.settings.database)
         await asyncio.sleep(2.5)
+        record = await latest_call_of(database, keys, telephone.user)
+        await database.close()
+        assert record is not None
+        assert (record["outcome"], record["ended_by"]) == ("abandoned", "caller")
+        assert record["answered_at"] is None
+        assert abs((record["ended_at"] - left_at).total_seconds()) < 1
+        assert record["legs"] == []
         assert rosa.phone.calls == []
         assert not any(frame["type"] == "call.offered" for _, frame in rosa.frames)
 
@@ -191,6 +205,55 @@ async def test_a_listener_who_ends_the_call_on_screen_says_goodbye_and_frees_eve
         record = await line.closed_record(call_id)
         assert (record["outcome"], record["ended_by"]) == ("talked", "agent")
         assert [leg["agent_id"] for leg in record["legs"]] == ["rosa", "lea"]
+
+
+async def test_a_caller_who_leaves_while_the_listener_is_rung_frees_the_listener(
+    line: Line,
+) -> None:
+    async with (
+        line.agent("rosa", hz=ROSA_HZ) as rosa,
+        line.agent("lea", hz=LEA_HZ) as lea,
+        a_talk(line, rosa) as (call, _, call_id),
+    ):
+        result = await rosa.does("call.orient", call=call_id, to={"line": "listeners"})
+        assert result["ok"]
+        at_lea = await lea.ring()
+        left_at = time.monotonic()
+        await call.hang_up()
+        await at_lea.ended(2)
+
+        assert at_lea.ended_at - left_at < 0.5
+        assert at_lea.end_status == "CANCEL"
+        await nothing_left(line)
+        await lea.becomes("READY")
+        record = await line.closed_record(call_id)
+        assert (record["outcome"], record["ended_by"]) == ("talked", "caller")
+        assert [leg["outcome"] for leg in record["legs"]] == ["talked", "withdrawn"]
+
+
+async def test_a_listener_whose_phone_hangs_up_leaves_one_record_with_the_right_end(
+    line: Line,
+) -> None:
+    async with (
+        line.agent("rosa", hz=ROSA_HZ) as rosa,
+        line.agent("lea", hz=LEA_HZ) as lea,
+        a_talk(line, rosa) as (call, _, call_id),
+    ):
+        assert (await rosa.does("call.orient", call=call_id, to={"line": "listeners"}))["ok"]
+        at_lea = await lea.ring()
+        await at_lea.answer()
+        await call.hears(LEA_HZ, 3)
+        await asyncio.sleep(10.5)  # sooner, it would pass for a lost phone
+        await at_lea.hang_up()
+        await call.ended(25)
+        ended_at = datetime.now(UTC)
+
+        await nothing_left(line)
+        record = await line.closed_record(call_id)
+        assert (record["outcome"], record["ended_by"]) == ("talked", "agent")
+        written = datetime.fromisoformat(record["ended_at"] + "+00:00")
+        assert abs((written - ended_at).total_seconds()) < 1
+        assert [leg["outcome"] for leg in record["legs"]] == ["talked", "talked"]
 
 
 async def test_nobody_on_duty_is_said_and_ends_with_a_spoken_goodbye(line: Line) -> None:
