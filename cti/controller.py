@@ -14,11 +14,13 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from cti import clock
 from cti.asterisk.ami import AmiWatch
 from cti.asterisk.ari import AppTaken, Ari, AriError, EngineInfo, EngineRefused
 from cti.asterisk.engine import PhoneAccount, write_phones
 from cti.asterisk.exchange import Exchange
-from cti.calls.house import House, now
+from cti.asterisk.wire import HttpWire
+from cti.calls.house import House
 from cti.calls.reception import Reception
 from cti.calls.waiting import WaitingLines
 from cti.config import Settings, SettingsError
@@ -140,7 +142,7 @@ async def _build(settings: Settings) -> tuple[House, PeopleStore, Database, Clos
         # Who was in a call stays so until recovery has given it back, or freed them.
         if row.presence == Presence.WRAP_UP and row.call_id:
             team.start_wrap_up(team.agents[row.id], row.call_id)
-    ari = Ari(settings.ari_url, "fil", settings.secret("ari"))
+    ari = Ari(HttpWire(settings.ari_url, "fil", settings.secret("ari")))
     house = House(
         settings=settings,
         exchange=Exchange(ari, settings),
@@ -223,7 +225,7 @@ async def _purge(database: Database) -> None:
     """Destroy what is past its date, every hour."""
     while True:
         try:
-            purged = await purge(database, now())
+            purged = await purge(database, clock.now())
             if purged:
                 log.info("sealed.purged", extra={"rows": purged})
         except DatabaseAway:

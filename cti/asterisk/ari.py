@@ -1,6 +1,6 @@
 """The one door to the telephone engine: its events come in here, our commands go out here.
 
-A thin client of our own on aiohttp, with ari-py's names for the operations
+A thin client of our own, with ari-py's names for the operations
 (``ari.channels.originate``): ari-py cannot be imported on Python 3, and the living
 clients lose the socket or the order of events (ARCHITECTURE.md).
 
@@ -18,7 +18,6 @@ import json
 import logging
 import random
 import re
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,24 +27,21 @@ from typing import Any, Self
 from urllib.parse import unquote
 from weakref import WeakValueDictionary
 
-import aiohttp
-
+from cti import clock
 from cti.asterisk import ari_models as models
 from cti.asterisk.ari_base import EPOCH, Json, Request, path, record, text
 from cti.asterisk.ari_models import CallBroadcast, Event
+from cti.asterisk.wire import POOL_MAX, Socket, Wire, WireLost
 
 log = logging.getLogger(__name__)
 
 OLDEST_VERSION = (22, 10, 1)  # older ones have known security holes, two of them in ARI
 MAILBOX_EVENTS_MAX = 256  # one call makes about ten events
 HELD_EVENTS_MAX = 20_000  # kept while the calls are taken back
-HEARTBEAT_SECONDS = 10.0  # a dead peer is noticed by its missing pong
 SILENCE_SECONDS_MAX = 10.0  # then the engine is asked whether it still hears us
 ANSWER_SECONDS_MAX = 5.0  # a socket that does not answer by then is dead
 STEADY_SECONDS = 5.0  # a connection that lasted this long was a good one
-IDLE_SECONDS_MAX = 50.0  # below the engine's session_keep_alive, so that it never closes first
 ALIVE = {"type": "RESTRequest", "request_id": "alive", "method": "GET", "uri": "asterisk/ping"}
-POOL_MAX = 10  # the engine accepts ten connections at once; an eleventh waits a whole second
 POOL_KEPT_FREE = 4  # connections that commands which may block never take
 
 # Measured on 22.10.1: these wait until a playback on the channel ends; no other does.
@@ -119,10 +115,6 @@ class MailboxClosed(Exception):
 
 class MailboxOverflow(Exception):
     """Nobody read this mailbox: its call has missed events and must go to the fallback."""
-
-
-class _WireLost(Exception):
-    """The websocket has ended, or is deaf."""
 
 
 @dataclass(frozen=True)
@@ -221,33 +213,26 @@ class Mailbox:
 class Ari:
     """The engine's events and commands, as one application sees them.
 
-    ``url`` is the engine's HTTP server (``http://127.0.0.1:8088``). ``on_orphan`` is
-    called, in the reader, with every event no mailbox is open for, and with every
-    CallBroadcast; it must not block.
+    ``on_orphan`` is called, in the reader, with every event no mailbox is open for, and
+    with every CallBroadcast; it must not block.
     """
 
     def __init__(
         self,
-        url: str,
-        username: str,
-        password: str,
+        wire: Wire,
         *,
         app: str = "fil",
-        pool: int = POOL_MAX,
         on_orphan: Callable[[Event], None] | None = None,
     ) -> None:
         self.app = app
         self.connected = False
         self.disconnected = asyncio.Event()
         self.disconnected.set()
-        self.last_event_at = time.monotonic()
+        self.last_event_at = clock.monotonic()
         self.on_orphan = on_orphan
-        self._base = url.rstrip("/") + "/ari"
-        self._headers = {"Authorization": aiohttp.encode_basic_auth(username, password)}
-        self._pool = pool
-        self._http: aiohttp.ClientSession | None = None
+        self._wire = wire
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._may_block = asyncio.Semaphore(max(1, pool - POOL_KEPT_FREE))
+        self._may_block = asyncio.Semaphore(POOL_MAX - POOL_KEPT_FREE)
         self._mailboxes: dict[str, list[Mailbox]] = {}
         self._held: deque[tuple[set[str], Event]] | None = None
         self.applications = models.Applications(self._command)
@@ -273,9 +258,7 @@ class Ari:
 
     async def close(self) -> None:
         """Close our connections; calls in the engine go on."""
-        if self._http is not None:
-            await self._http.close()
-            self._http = None
+        await self._wire.close()
 
     # --- events in
 
@@ -321,10 +304,10 @@ class Ari:
         """
         attempt, absent = 0, False
         while True:
-            began = time.monotonic()
+            began = clock.monotonic()
             try:
                 await self._stay(on_connected)
-            except (_WireLost, AriError, aiohttp.ClientError, OSError) as error:
+            except (WireLost, AriError) as error:
                 if self.connected:
                     log.warning("engine.lost", extra={"error": type(error).__name__})
                 elif not absent:
@@ -333,16 +316,13 @@ class Ari:
             finally:
                 self.connected = False
                 self.disconnected.set()
-            attempt = 0 if time.monotonic() - began > STEADY_SECONDS else attempt + 1
+            attempt = 0 if clock.monotonic() - began > STEADY_SECONDS else attempt + 1
             await asyncio.sleep(backoff_seconds(attempt))
 
     async def _stay(self, on_connected: Callable[[EngineInfo], Awaitable[None]]) -> None:
         """Connect once and read until the connection is lost."""
         info = await self._engine()
-        async with (
-            aiohttp.ClientSession(headers=self._headers) as session,
-            await self._open_socket(session) as socket,
-        ):
+        async with self._wire.listen(self.app) as socket:
             self._held = deque()
             self.connected = True
             self.disconnected.clear()
@@ -354,17 +334,6 @@ class Ari:
                     self._release()
             except BaseExceptionGroup as group:
                 raise group.exceptions[0] from None
-
-    async def _open_socket(
-        self, session: aiohttp.ClientSession
-    ) -> aiohttp.ClientWebSocketResponse[bool]:
-        async with asyncio.timeout(ANSWER_SECONDS_MAX):
-            return await session.ws_connect(
-                f"{self._base}/events",
-                params={"app": self.app, "subscribeAll": "false"},
-                heartbeat=HEARTBEAT_SECONDS,
-                timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
-            )
 
     async def _engine(self) -> EngineInfo:
         """Ask the engine what it is. Raises EngineRefused when it cannot serve the line."""
@@ -390,11 +359,11 @@ class Ari:
         started_at = info.status.startup_time if info.status else EPOCH
         return EngineInfo(version, started_at, system.entity_id)
 
-    async def _read(self, socket: aiohttp.ClientWebSocketResponse[bool]) -> None:
+    async def _read(self, socket: Socket) -> None:
         """Hand every message over, never waiting for those who get them."""
         while True:
             heard = await self._hear(socket)
-            self.last_event_at = time.monotonic()
+            self.last_event_at = clock.monotonic()
             try:
                 data = record(json.loads(heard))
             except ValueError:
@@ -406,23 +375,19 @@ class Ari:
                 raise AppTaken("Another controller took over the line; this one must stop.")
             self._take(ids_in(data), read_event(data))
 
-    async def _hear(self, socket: aiohttp.ClientWebSocketResponse[bool]) -> str:
+    async def _hear(self, socket: Socket) -> str:
         """The next message. A quiet engine is asked for a sign of life, a deaf one is left."""
         try:
             # Not receive(timeout=…): the pongs of the heartbeat would restart it for ever.
             async with asyncio.timeout(SILENCE_SECONDS_MAX):
-                message = await socket.receive()
+                return await socket.receive()
         except TimeoutError:
             try:
                 async with asyncio.timeout(ANSWER_SECONDS_MAX):
-                    await socket.send_json(ALIVE)
-                    message = await socket.receive()
+                    await socket.send(ALIVE)
+                    return await socket.receive()
             except TimeoutError:
-                raise _WireLost from None
-        if message.type is not aiohttp.WSMsgType.TEXT:
-            raise _WireLost
-        heard: str = message.data
-        return heard
+                raise WireLost("deaf") from None
 
     def _take(self, ids: set[str], event: Event) -> None:
         if self._held is None:
@@ -430,7 +395,7 @@ class Ari:
         elif len(self._held) < HELD_EVENTS_MAX:
             self._held.append((ids, event))
         else:
-            raise _WireLost
+            raise WireLost
 
     def _release(self) -> None:
         """Deliver what was held, then let events through."""
@@ -439,17 +404,6 @@ class Ari:
             self._deliver(ids, event)
 
     # --- commands out
-
-    def _session(self) -> aiohttp.ClientSession:
-        if self._http is None:
-            self._http = aiohttp.ClientSession(
-                headers=self._headers,
-                connector=aiohttp.TCPConnector(
-                    limit=self._pool, keepalive_timeout=IDLE_SECONDS_MAX
-                ),
-                timeout=aiohttp.ClientTimeout(total=None),
-            )
-        return self._http
 
     async def _command(self, request: Request, seconds_max: float) -> Any:
         """Put one command to the engine and return its JSON, within ``seconds_max`` in all."""
@@ -467,8 +421,7 @@ class Ari:
             raise
         except TimeoutError:
             raise AriTimeout(request.operation) from None
-        except (aiohttp.ClientError, OSError):
-            # Not chained: aiohttp's own text would tell more than a log may know.
+        except WireLost:
             raise EngineAway(request.operation) from None
 
     @asynccontextmanager
@@ -486,20 +439,7 @@ class Ari:
     async def _put(self, request: Request) -> tuple[int, Any]:
         """One exchange with the engine: (HTTP status, its JSON or bytes)."""
         values = {name: value for name, value in request.values.items() if value is not None}
-        in_url = request.method in ("GET", "DELETE")  # the engine reads no body there
-        async with self._session().request(
-            request.method,
-            self._base + request.path,
-            params={name: in_query(value) for name, value in values.items()} if in_url else None,
-            json=values if values and not in_url else None,
-        ) as response:
-            body = await response.read()
-        if response.content_type != "application/json":
-            return response.status, body
-        try:
-            return response.status, json.loads(body)
-        except ValueError:
-            return response.status, None
+        return await self._wire.put(request.method, request.path, values)
 
     async def _existing(self, request: Request, error: AriError) -> Any:
         """What we were creating, when it is already there; else raises what the refusal meant."""
@@ -513,13 +453,6 @@ class Ari:
             # The engine repeats an earlier 409 of the same connection for a phone that is offline.
             raise PhoneUnreachable(request.operation, error.status, error.message)
         raise error
-
-
-def in_query(value: Any) -> str:
-    """A parameter as the engine reads it in an URL."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value if isinstance(value, str) else ",".join(value)
 
 
 def failure(operation: str, status: int, answer: Any) -> AriError:

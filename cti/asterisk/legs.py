@@ -10,11 +10,11 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from cti import clock
 from cti.asterisk import ari_models as events
 from cti.asterisk.ari import Ari, AriError, LegGone, MailboxClosed
 from ivr.leg import HungUp
@@ -73,7 +73,7 @@ class ChannelLeg:
         """The channel is ending, or has ended."""
         if not self.gone.is_set():
             self.cause = cause
-            self.gone_at = at or datetime.now(UTC)
+            self.gone_at = at or clock.now()
             self.gone.set()
             self._playback_ended(None)
 
@@ -214,7 +214,7 @@ class CallerLeg(ChannelLeg):
         self.whole_until = asyncio.Event()  # clear while a prompt plays that no answer cuts
         self.whole_until.set()
         self._seconds = seconds
-        self._lease_ends = time.monotonic() + LEASE_SECONDS  # the dialplan gave it
+        self._lease_ends = clock.monotonic() + LEASE_SECONDS  # the dialplan gave it
         self._leased = True
 
     async def play(self, prompt: str, whole: bool = False) -> None:
@@ -270,7 +270,7 @@ class CallerLeg(ChannelLeg):
 
     async def cover(self, seconds: float) -> None:
         """Make sure that the lease lasts at least ``seconds`` more. The leg must not be playing."""
-        if not self._leased or self._lease_ends - time.monotonic() < seconds:
+        if not self._leased or self._lease_ends - clock.monotonic() < seconds:
             await self.lease(seconds + LEASE_SECONDS / 2)
 
     async def lease(self, seconds: float) -> None:
@@ -279,7 +279,7 @@ class CallerLeg(ChannelLeg):
         The leg must not be playing.
         """
         self._leased = seconds > 0
-        self._lease_ends = time.monotonic() + seconds
+        self._lease_ends = clock.monotonic() + seconds
         try:
             await self._ari.channels.setChannelVar(
                 channelId=self.id, variable="TIMEOUT(absolute)", value=str(round(seconds))
@@ -313,8 +313,8 @@ class CallerLeg(ChannelLeg):
         ``entries_before``: how often they had come before. An engine that did not move
         them after all costs three seconds. Raises HungUp.
         """
-        until = time.monotonic() + BACK_IN_APP_SECONDS_MAX
-        while self.entries <= entries_before and time.monotonic() < until:
+        until = clock.monotonic() + BACK_IN_APP_SECONDS_MAX
+        while self.entries <= entries_before and clock.monotonic() < until:
             self.entered.clear()
             if not await _either(self.entered, self.gone, ASKED_EVERY_SECONDS):
                 await self.still_there()

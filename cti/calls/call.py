@@ -23,10 +23,11 @@ import contextlib
 import logging
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from cti import clock
 from cti.asterisk.ari import (
     AriConflict,
     AriError,
@@ -75,7 +76,7 @@ class Talk:
 
     agent: Agent
     leg: ChannelLeg
-    since: float  # loop time in seconds
+    since: float  # monotonic seconds
     caller_entries: int = 0  # how often the caller had come into our hands when it began
     end_written: bool = False
 
@@ -87,7 +88,7 @@ class Call:
     id: str
     caller: CallerLeg
     stage: Stage = Stage.WELCOME
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started_at: datetime = field(default_factory=clock.now)
     waiting_since_at: datetime | None = None
     path: list[str] = field(default_factory=list)  # lines and people so far, for the pop
     handover: str | None = None
@@ -154,7 +155,7 @@ async def handle_call(call: Call, house: House) -> None:
 async def close(call: Call, house: House) -> None:
     """Give back what the call still holds, and close its record."""
     await release(call, house)
-    at = call.caller.gone_at or datetime.now(UTC)
+    at = call.caller.gone_at or clock.now()
     house.records.closed(call.id, outcome=call.outcome, ended_by=call.ended_by, at=at)
     log.info("call.closed", extra={"call": call.id, "outcome": call.outcome})
 
@@ -191,7 +192,7 @@ async def attend(call: Call, house: House) -> Stage:
     line = LINE_OF[call.stage]
     if call.talk is None:
         if call.waiting_since_at is None:
-            call.waiting_since_at = datetime.now(UTC)
+            call.waiting_since_at = clock.now()
         house.records.stage(
             call.id, call.stage.value, line=line, waiting_since_at=call.waiting_since_at
         )
@@ -296,11 +297,10 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
 
     On False the agent's presence already says why.
     """
-    loop = asyncio.get_running_loop()
     call.legs_made += 1
     leg_id = f"{call.id}-{agent.id}-{call.legs_made}"
     leg = ChannelLeg(house.exchange.ari, leg_id)
-    call.ringing = Talk(agent, leg, loop.time())
+    call.ringing = Talk(agent, leg, clock.monotonic())
     agent.engagement = Engagement(call.id, call.view(line, waited_seconds))
     agent.engagement.check = lambda decision: check(decision, agent, house)
     seconds = house.settings.ring_seconds_max
@@ -394,7 +394,7 @@ async def connect(call: Call, house: House, line: Line) -> None:
     """Join the caller and the agent who answered."""
     assert call.ringing is not None
     talk, call.ringing = call.ringing, None
-    talk.since, talk.caller_entries = asyncio.get_running_loop().time(), call.caller.entries
+    talk.since, talk.caller_entries = clock.monotonic(), call.caller.entries
     call.talk, call.answered, call.outcome = talk, True, "talked"
     call.first, call.wanted = False, None
     agent, at = talk.agent, house.clock()
@@ -444,7 +444,7 @@ async def converse(call: Call, house: House, line: Line) -> Stage:
         decision: Decision = End()
         if decided.done() and not decided.cancelled():
             decision = decided.result()
-        elif await lost(talk, asyncio.get_running_loop().time()):
+        elif await lost(talk, clock.monotonic()):
             return await recall(call, house, line)
         match decision:
             case Orient():
@@ -525,7 +525,7 @@ async def orient(call: Call, house: House, decision: Orient, line: Line) -> Stag
         target = "regulators"
     house.records.event("call.oriented", call_id=call.id, agent_id=call.talk.agent.id, line=target)
     await finish_talk(call, house, target)
-    call.waiting_since_at = datetime.now(UTC)
+    call.waiting_since_at = clock.now()
     call.first = False
     return Stage.LISTENING if target == "listeners" else Stage.REGULATION
 

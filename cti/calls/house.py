@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from cti import clock
 from cti.asterisk.exchange import Exchange
 from cti.calls.waiting import WaitingLines
 from cti.config import Settings
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("fil.house")
 
 
-def now() -> datetime:
-    """The time, aware and UTC."""
-    return datetime.now(UTC)
-
-
 @dataclass(eq=False)
 class House:
     """The running line. Built once, in ``__main__``."""
@@ -39,7 +35,7 @@ class House:
     lines: WaitingLines
     flow: Flow
     catalogue: Catalogue
-    clock: Callable[[], datetime] = now
+    clock: Callable[[], datetime] = clock.now
     calls: dict[str, Call] = field(default_factory=dict)  # by the caller's channel
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
+from cti import clock
 from cti.people.agents import Agent
 from cti.people.team import Team
 
@@ -45,11 +45,11 @@ class Ask:
     def pass_over(self, agent: Agent) -> None:
         """Ask the others first: this agent did not take the call."""
         self.passed_over[agent.id] = agent.times_ready
-        self.passed_at = time.monotonic()
+        self.passed_at = clock.monotonic()
 
     def waited_seconds(self) -> int:
         """How long this caller has waited in this line."""
-        return max(0, round((datetime.now(UTC) - self.waiting_since_at).total_seconds()))
+        return max(0, round((clock.now() - self.waiting_since_at).total_seconds()))
 
 
 class WaitingLines:
@@ -106,7 +106,7 @@ class WaitingLines:
                 else:
                     ask.found.set_result(agent)
             return
-        now = time.monotonic()
+        now = clock.monotonic()
         if ask.passed_over and now - ask.passed_at > ASKED_AGAIN_SECONDS:
             ask.passed_over.clear()
         if self._team.anyone_on_duty(ask.line, ask.language):

@@ -8,14 +8,15 @@ the one and makes the other. Presence changes come from both.
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from cti import clock
 
 MESSAGES_KEPT_MAX = 512  # a screen that missed more than this gets a snapshot instead
 
@@ -80,7 +81,7 @@ class Outbox:
     def push(self, type_: str, data: dict[str, Any]) -> Message:
         """Number a message, keep it for screens that come back, hand it to every open screen."""
         self.last_seq += 1
-        message = Message(self.last_seq, uuid.uuid4().hex, type_, datetime.now(UTC), data)
+        message = Message(self.last_seq, uuid.uuid4().hex, type_, clock.now(), data)
         self._kept.append(message)
         for show in list(self._screens):
             show(message)
@@ -174,8 +175,8 @@ class Agent:
     languages: frozenset[str] = frozenset({"fr"})
     presence: Presence = Presence.LOGGED_OUT
     reason: str | None = None
-    since_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    free_since: float = field(default_factory=time.monotonic)  # monotonic seconds
+    since_at: datetime = field(default_factory=clock.now)
+    free_since: float = field(default_factory=clock.monotonic)  # monotonic seconds
     missed: int = 0  # rings missed in a row
     times_ready: int = 0  # how often they have said READY themselves
     engagement: Engagement | None = None

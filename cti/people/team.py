@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from cti import clock
 from cti.people.agents import CHOSEN_BY_AGENTS, Agent, Presence, Role, next_free
 
 log = logging.getLogger("fil.people")
@@ -161,7 +160,7 @@ class Team:
 
     def start_wrap_up(self, agent: Agent, call_id: str) -> None:
         """The talk is over: give the agent time to breathe and write."""
-        self._wrap_up_calls[agent.id] = (call_id, time.monotonic() + self._wrap_up_seconds)
+        self._wrap_up_calls[agent.id] = (call_id, clock.monotonic() + self._wrap_up_seconds)
         self.move(agent, Presence.WRAP_UP, None, call_id)
 
     def free_the_unclaimed(self) -> None:
@@ -209,7 +208,7 @@ class Team:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(0.5)
-            now = time.monotonic()
+            now = clock.monotonic()
             for agent in self.agents.values():
                 _, wrap_up_ends = self._wrap_up_calls.get(agent.id, ("", now + 1))
                 if agent.presence is Presence.WRAP_UP and wrap_up_ends <= now:
@@ -231,9 +230,9 @@ class Team:
 
     def _set(self, agent: Agent, presence: Presence, reason: str | None) -> None:
         if presence is Presence.READY and agent.presence is not Presence.RESERVED:
-            agent.free_since = time.monotonic()
+            agent.free_since = clock.monotonic()
         agent.presence, agent.reason = presence, reason
-        agent.since_at = datetime.now(UTC)
+        agent.since_at = clock.now()
         agent.outbox.push("presence.changed", agent.presence_view())
         self.changed.set()
         self.presence_moved()

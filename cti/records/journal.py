@@ -16,10 +16,12 @@ import time
 import uuid
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from cti import clock
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +90,7 @@ class Journal:
         Returns once the operating system has it, in well under a millisecond; never raises
         for a full or failing disk. ``data`` must be what JSON can hold.
         """
-        at = datetime.now(UTC)
+        at = clock.now()
         with self._lock:
             number = self.last_number + 1
             line = json.dumps(

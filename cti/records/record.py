@@ -21,6 +21,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cti import clock
 from cti.records.database import Database, DatabaseAway
 from cti.records.journal import Entry, Journal
 from cti.records.models import Call, Event, JournalPosition, Leg, Sealed
@@ -311,7 +312,7 @@ class Records:
             "ciphertext": base64.b64encode(sealing.ciphertext).decode(),
             "key_id": sealing.key_id,
             "purpose": field,
-            "purge_at": _stamp(datetime.now(UTC) + kept),
+            "purge_at": _stamp(clock.now() + kept),
         }
 
     async def _position(self, session: AsyncSession) -> int:

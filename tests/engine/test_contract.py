@@ -26,6 +26,7 @@ import pytest_asyncio
 from cti.asterisk import ari_models as events
 from cti.asterisk.ari import Ari, EngineInfo, Gone, LegGone, Mailbox, PhoneUnreachable
 from cti.asterisk.generate_ari import main as generate_ari
+from cti.asterisk.wire import HttpWire
 from cti.calls.call import LOST_CAUSES, LOST_STATUSES, USER_BUSY
 from cti.rehearsal.phone import Phone, PhoneCall
 from tests.line import NUMBER, Line
@@ -80,7 +81,8 @@ async def ari(line: Line) -> AsyncIterator[Ari]:
     async def on_connected(engine: EngineInfo) -> None:
         connected.set()
 
-    async with Ari(line.settings.ari_url, "fil", line.settings.secret("ari"), app=APP) as client:
+    wire = HttpWire(line.settings.ari_url, "fil", line.settings.secret("ari"))
+    async with Ari(wire, app=APP) as client:
         running = asyncio.create_task(client.run(on_connected))
         try:
             async with asyncio.timeout(5):

@@ -19,6 +19,7 @@ import soundfile
 from sqlalchemy import select
 
 from cti.asterisk.ari import Ari
+from cti.asterisk.wire import HttpWire
 from cti.records.database import create_database
 from cti.records.models import Call
 from cti.rehearsal.phone import Phone, PhoneCall
@@ -147,7 +148,8 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @asynccontextmanager
 async def beside(line: Line) -> AsyncIterator[Ari]:
     """Another client of the same engine."""
-    async with Ari(line.settings.ari_url, "fil", line.settings.secret("ari"), app="beside") as ari:
+    wire = HttpWire(line.settings.ari_url, "fil", line.settings.secret("ari"))
+    async with Ari(wire, app="beside") as ari:
         yield ari
 
 

@@ -49,6 +49,7 @@ from cti.asterisk.ari_models import (
     StasisEnd,
     StasisStart,
 )
+from cti.asterisk.wire import HttpWire
 
 NUMBER = "0199001234"
 PASSWORD = "very-secret-word"
@@ -161,7 +162,7 @@ async def engine() -> AsyncIterator[Engine]:
 @pytest.fixture
 async def ari(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ari]:
     monkeypatch.setattr(door, "backoff_seconds", lambda _: 0.0)
-    async with Ari(engine.url, "fil", PASSWORD) as ari:
+    async with Ari(HttpWire(engine.url, "fil", PASSWORD)) as ari:
         yield ari
 
 
@@ -561,7 +562,7 @@ async def test_an_engine_that_hangs_up_at_once_is_tried_less_and_less_often(
         await engine.cut()
 
     monkeypatch.setattr(door, "backoff_seconds", wait)
-    async with Ari(engine.url, "fil", PASSWORD) as ari:
+    async with Ari(HttpWire(engine.url, "fil", PASSWORD)) as ari:
         running = asyncio.create_task(ari.run(hung_up))
         await enough.wait()
         running.cancel()
@@ -698,7 +699,7 @@ async def test_a_refusal_is_named_by_what_it_means(
 
 
 async def test_an_absent_engine_ends_no_call() -> None:
-    async with Ari("http://127.0.0.1:9", "fil", PASSWORD) as ari:
+    async with Ari(HttpWire("http://127.0.0.1:9", "fil", PASSWORD)) as ari:
         with pytest.raises(EngineAway) as refusal:
             await ari.channels.originate(endpoint=f"PJSIP/{NUMBER}", app="fil", channelId="leg")
     assert refusal.value.__suppress_context__  # the URL library would have said more
