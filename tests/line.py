@@ -138,13 +138,13 @@ class Line:
 
     # -- the controller
 
-    async def start(self) -> None:
-        """Start ``fil serve`` and wait until it is ready."""
+    async def start(self, **more: str) -> None:
+        """Start ``fil serve`` and wait until it is ready; ``more``: settings of this life alone."""
         before = self.log_path.read_text().count("house.recovered") if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "cti", "serve"],
-                env=self.environment,
+                env=self.environment | more,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
