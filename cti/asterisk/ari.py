@@ -229,6 +229,7 @@ class Ari:
         self.disconnected = asyncio.Event()
         self.disconnected.set()
         self.last_event_at = clock.monotonic()
+        self.lost_at: datetime | None = None  # when we last lost the engine
         self.on_orphan = on_orphan
         self._wire = wire
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -309,6 +310,7 @@ class Ari:
                 await self._stay(on_connected)
             except (WireLost, AriError) as error:
                 if self.connected:
+                    self.lost_at = clock.now()
                     log.warning("engine.lost", extra={"error": type(error).__name__})
                 elif not absent:
                     log.warning("engine.absent", extra={"error": type(error).__name__})

@@ -104,6 +104,18 @@ class Exchange:
         await self.own(agent, caller)
         await self.ari.bridges.addChannel(bridgeId=bridge, channel=[caller.id, agent.id])
 
+    async def bring_in(
+        self, call_id: str, caller: CallerLeg, newcomer: ChannelLeg, staying: ChannelLeg
+    ) -> None:
+        """Have a third person come into a talk and own its caller. Raises LegGone.
+
+        The newcomer owns the caller before coming in and the other lets go after: at no
+        instant could somebody leave and strand a caller, whether we are alive or not.
+        """
+        await self.own(newcomer, caller)
+        await self.ari.bridges.addChannel(bridgeId=talk_bridge(call_id), channel=[newcomer.id])
+        await self.own(staying, None)
+
     async def own(self, agent: ChannelLeg, caller: CallerLeg | None) -> None:
         """Say whose caller it is: the engine rescues that caller when the agent's leg ends."""
         agent.owns = caller is not None

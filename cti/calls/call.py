@@ -5,7 +5,8 @@
          | flow says: a line                                      ^
          v                                                        |
     REGULATION --- orient to listeners or a person ---> LISTENING |
-      ^  |  ^                                             |   |   |
+      ^  |  ^        (or together first: three talk       |   |   |
+      |  |  |         until the first agent leaves)       |   |   |
       |  |  +------- nobody there, or taken back ---------+   |   |
       |  +--- end, hang-up -----------------------------------+---+
       +------ agent lost: head of the line
@@ -39,7 +40,7 @@ from cti.asterisk.ari import (
 from cti.asterisk.legs import CallerLeg, ChannelLeg
 from cti.calls.house import House
 from cti.calls.waiting import Ask
-from cti.people.agents import Accept, Agent, Decision, Decline, End, Engagement, Orient, Presence
+from cti.people.agents import Accept, Agent, Decision, Decline, Engagement, Orient, Presence
 from cti.people.team import LINE_ROLES
 from cti.records.record import EndedBy, LegEvent, Outcome
 from ivr.leg import Ended, HungUp, ToLine
@@ -50,6 +51,7 @@ log = logging.getLogger("fil.calls")
 
 SHORT_TALK_SECONDS = 10.0  # a phone that hangs up so soon was lost, not hung up
 RECALL_SECONDS_MAX = 20.0  # how long we look for the same agent after a loss
+INVITE_SECONDS_MAX = 60.0  # how long we look for a third person while two are talking
 STAY_SECONDS = 5.0  # after the goodbye of an agent: time to ask for someone again
 USER_BUSY = 17  # Q.850
 PHONE_CHECKED_EVERY_SECONDS = 3.0  # during a talk
@@ -68,6 +70,7 @@ class Stage(StrEnum):
 
 
 LINE_OF: dict[Stage, Line] = {Stage.REGULATION: "regulators", Stage.LISTENING: "listeners"}
+STAGE_OF: dict[Line, Stage] = {line: stage for stage, line in LINE_OF.items()}
 
 
 @dataclass(eq=False)
@@ -96,9 +99,11 @@ class Call:
     first: bool = False  # head of the line
     wanted: str | None = None  # the person the caller was oriented to
     ask: Ask | None = None  # what the caller waits for
-    talk: Talk | None = None
+    talk: Talk | None = None  # the agent whose leg owns the caller
+    staying: Talk | None = None  # the agent who oriented the caller and has not left yet
     ringing: Talk | None = None  # the agent being offered the call
-    parted: ChannelLeg | None = None  # an agent's leg that is still to be hung up
+    inviting: asyncio.Task[bool] | None = None  # looking for a third while two are talking
+    parted: list[ChannelLeg] = field(default_factory=list)  # agents' legs still to be hung up
     answered: bool = False  # a human has spoken with the caller
     outcome: Outcome = "abandoned"
     ended_by: EndedBy = "caller"
@@ -173,7 +178,7 @@ async def welcome(call: Call, house: House) -> Stage:
     """Walk the flow until it names a line, or ends the call itself."""
     match await walk(house.flow, house.flow.start, call.caller, house.clock):
         case ToLine(step=step):
-            return Stage.LISTENING if step.line == "listeners" else Stage.REGULATION
+            return STAGE_OF[step.line]
         case Ended():
             return await goodbye(call, house, "closed_hours")
 
@@ -302,7 +307,7 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
     leg = ChannelLeg(house.exchange.ari, leg_id)
     call.ringing = Talk(agent, leg, clock.monotonic())
     agent.engagement = Engagement(call.id, call.view(line, waited_seconds))
-    agent.engagement.check = lambda decision: check(decision, agent, house)
+    agent.engagement.check = lambda decision: check(decision, agent, call, house)
     seconds = house.settings.ring_seconds_max
     pop = agent.outbox.push(
         "call.offered",
@@ -393,15 +398,23 @@ def withdraw(
 async def connect(call: Call, house: House, line: Line) -> None:
     """Join the caller and the agent who answered."""
     assert call.ringing is not None
-    talk, call.ringing = call.ringing, None
-    talk.since, talk.caller_entries = clock.monotonic(), call.caller.entries
-    call.talk, call.answered, call.outcome = talk, True, "talked"
-    call.first, call.wanted = False, None
-    agent, at = talk.agent, house.clock()
-    house.records.leg(call.id, talk.leg.id, agent.id, LINE_ROLES[line].value, "answered", at)
-    house.records.stage(call.id, call.stage.value, agent_id=agent.id, leg_id=talk.leg.id)
+    call.talk, call.ringing = call.ringing, None
+    begin_talk(call, house, line)
     with contextlib.suppress(LegGone, AriConflict):  # whoever left says so to converse()
-        await house.exchange.talk(call.id, call.caller, talk.leg)
+        await house.exchange.talk(call.id, call.caller, call.talk.leg)
+
+
+def begin_talk(call: Call, house: House, line: Line) -> None:
+    """The agent of ``call.talk`` has the caller from now on: record, presence and screen."""
+    assert call.talk is not None
+    talk, agent = call.talk, call.talk.agent
+    talk.since, talk.caller_entries = clock.monotonic(), call.caller.entries
+    call.answered, call.outcome = True, "talked"
+    call.first, call.wanted = False, None
+    role, at = LINE_ROLES[line].value, house.clock()
+    house.records.leg(call.id, talk.leg.id, agent.id, role, "answered", at)
+    stage = STAGE_OF[line].value
+    house.records.stage(call.id, stage, agent_id=agent.id, leg_id=talk.leg.id)
     if agent.engagement:
         agent.engagement.state = "connected"
     agent.missed = 0
@@ -416,7 +429,7 @@ async def watch_phone(call: Call, house: House, talk: Talk) -> None:
     sends sound; ``rtp_timeout`` in the engine is the slower second line.
     """
     heard = -1
-    while call.talk is talk:
+    while talk in (call.talk, call.staying):
         await asyncio.sleep(PHONE_CHECKED_EVERY_SECONDS)
         if await house.exchange.is_registered(talk.agent.phone):
             heard = -1
@@ -425,7 +438,7 @@ async def watch_phone(call: Call, house: House, talk: Talk) -> None:
             packets = await house.exchange.packets_heard(talk.leg)
         except AriError:
             continue
-        if packets == heard and call.talk is talk:
+        if packets == heard and talk in (call.talk, call.staying):
             await house.exchange.drop(talk.leg)
             break
         heard = packets
@@ -434,26 +447,55 @@ async def watch_phone(call: Call, house: House, talk: Talk) -> None:
 async def converse(call: Call, house: House, line: Line) -> Stage:
     """Let them talk for as long as they need; then do what was decided."""
     assert call.talk is not None
-    talk = call.talk
-    assert talk.agent.engagement is not None
-    house.spawn(watch_phone(call, house, talk))
+    house.spawn(watch_phone(call, house, call.talk))
     while True:
-        decided = asyncio.ensure_future(talk.agent.engagement.decisions.get())
-        gone = asyncio.ensure_future(talk.leg.gone.wait())
-        await first_of({decided, gone}, None)
-        decision: Decision = End()
-        if decided.done() and not decided.cancelled():
-            decision = decided.result()
-        elif await lost(talk, clock.monotonic()):
-            return await recall(call, house, line)
-        match decision:
-            case Orient():
+        news = await next_news(call)
+        if call.inviting is not None and call.inviting.done():
+            joined, call.inviting = call.inviting.result(), None
+            if joined:
+                return await bring_in(call, house)
+        for talk, decision in news:
+            if talk is call.staying:
+                await leave(call, house, talk)
+            elif talk is not call.talk or isinstance(decision, Accept | Decline):
+                pass  # came too late
+            elif isinstance(decision, Orient) and decision.together:
+                call.inviting = asyncio.create_task(invite(call, house, decision))
+            elif call.inviting is not None:  # whoever leaves now has oriented the caller
+                return await go_on_alone(call, house)
+            elif call.staying is not None and not isinstance(decision, Orient):
+                await go_back(call, house)
+            elif decision is None and await lost(talk, clock.monotonic()):
+                return await recall(call, house, line)
+            elif isinstance(decision, Orient):
                 return await orient(call, house, decision, line)
-            case End():
+            else:
                 await finish_talk(call, house, line)
                 return await farewell(call, house, line)
-            case Accept() | Decline():
-                pass  # came too late: they are talking
+
+
+News = tuple[Talk, Decision | None]  # what an agent decided; None: their leg has ended
+
+
+async def next_news(call: Call) -> list[News]:
+    """Wait until an agent of this talk decides something or leaves, or the invitation is over."""
+    talks = [talk for talk in (call.talk, call.staying) if talk is not None]
+    decided, gone = {}, {}
+    for talk in talks:
+        assert talk.agent.engagement is not None
+        decided[talk] = asyncio.ensure_future(talk.agent.engagement.decisions.get())
+        gone[talk] = asyncio.ensure_future(talk.leg.gone.wait())
+    waits: set[asyncio.Future[Any]] = {*decided.values(), *gone.values()}
+    if call.inviting is not None:
+        waits.add(asyncio.ensure_future(asyncio.wait({call.inviting})))
+    await first_of(waits, None)
+    news: list[News] = []
+    for talk in talks:
+        if decided[talk].done() and not decided[talk].cancelled():
+            news.append((talk, decided[talk].result()))
+        elif talk.leg.gone.is_set():
+            news.append((talk, None))
+    return news
 
 
 async def lost(talk: Talk, now: float) -> bool:
@@ -468,12 +510,14 @@ async def lost(talk: Talk, now: float) -> bool:
 
 
 async def finish_talk(call: Call, house: House, line: Line) -> None:
-    """The agent is done with this caller; the caller is in the line's music again."""
+    """The agents are done with this caller; the caller is in the line's music again."""
     assert call.talk is not None
     talk, entries = call.talk, call.talk.caller_entries
-    # Before the engine is asked: a caller who leaves meanwhile must find the agent free,
-    # and after a crash nobody looks for this leg.
-    part(call, house, "ended")
+    # Before the engine is asked: a caller who leaves meanwhile must find the agents free,
+    # and after a crash nobody looks for these legs.
+    part(call, house, talk, "ended")
+    if call.staying is not None:
+        part(call, house, call.staying, "ended")
     if talk.leg.gone.is_set():
         # The engine pulls the caller out of the bridge by itself, and offers them again.
         await call.caller.moved(entries)
@@ -484,11 +528,13 @@ async def finish_talk(call: Call, house: House, line: Line) -> None:
     await let_go(call, house)
 
 
-def part(call: Call, house: House, reason: str) -> None:
-    """The agent no longer has the caller: record, screen and wrap-up. ``let_go`` does the leg."""
-    assert call.talk is not None
-    talk, call.talk = call.talk, None
-    call.parted = talk.leg
+def part(call: Call, house: House, talk: Talk, reason: str) -> None:
+    """An agent no longer has the caller: record, screen and wrap-up. ``let_go`` does the leg."""
+    if talk is call.talk:
+        call.talk = None
+    elif talk is call.staying:
+        call.staying = None
+    call.parted.append(talk.leg)
     write_end(call, house, talk, "ended")
     talk.agent.engagement = None
     talk.agent.outbox.push("call.ended", {"call": {"id": call.id}, "reason": reason})
@@ -504,30 +550,150 @@ def write_end(call: Call, house: House, talk: Talk, event: LegEvent) -> None:
 
 
 async def let_go(call: Call, house: House) -> None:
-    """Hang up the leg of the agent who had the caller, and end their bridge."""
-    if call.parted is not None:
-        leg, call.parted = call.parted, None
+    """Hang up the legs of the agents who had the caller, and end their bridge."""
+    await hang_up_parted(call, house)
+    await house.exchange.forget_talk(call.id)
+
+
+async def hang_up_parted(call: Call, house: House) -> None:
+    """Hang up the legs of the agents who no longer have the caller."""
+    while call.parted:
+        leg = call.parted.pop()
         await house.exchange.release(leg)
         leg.close()
-    await house.exchange.forget_talk(call.id)
 
 
 async def orient(call: Call, house: House, decision: Orient, line: Line) -> Stage:
     """Take the caller to the line or the person the agent chose."""
-    assert call.talk is not None
+    target = choose_target(call, house, decision)
     call.path.append(line)
-    call.handover = decision.handover
-    call.wanted = decision.agent
+    await finish_talk(call, house, target)
+    call.waiting_since_at = clock.now()
+    call.first = False
+    return STAGE_OF[target]
+
+
+def choose_target(call: Call, house: House, decision: Orient) -> Line:
+    """Write down where the caller goes, and what the next person should know; the line it means."""
+    assert call.talk is not None
+    call.handover, call.wanted = decision.handover, decision.agent
     if decision.handover:
         house.records.handover(call.id, decision.handover)
     target: Line = "regulators" if decision.line == "regulators" else "listeners"
     if decision.agent and LINE_ROLES["listeners"] not in house.team.agents[decision.agent].roles:
         target = "regulators"
     house.records.event("call.oriented", call_id=call.id, agent_id=call.talk.agent.id, line=target)
+    return target
+
+
+# -- three together -------------------------------------------------------------
+#
+#     two talk --- orient together ---> two talk, a third is rung
+#        ^                                 |        |  first agent leaves: the caller
+#        |  nobody came: the agent is told |        |  waits at the head of that line
+#        +---------------------------------+        v
+#     three talk <--- the third answers ---+   (orient)
+#        |  |
+#        |  +-- the newcomer leaves: two talk, as before
+#        +----- the first agent leaves: two talk
+#
+# At no instant does nobody own the caller: the newcomer owns them before coming in, the
+# first agent lets go after. Between the two, whoever leaves, the engine rescues a caller.
+
+
+async def invite(call: Call, house: House, decision: Orient) -> bool:
+    """Find and ring somebody while the talk goes on; True once they have answered."""
+    assert call.talk is not None
+    target = choose_target(call, house, decision)
+    call.waiting_since_at, call.first = clock.now(), True
+    try:
+        async with asyncio.timeout(INVITE_SECONDS_MAX):
+            if await offer_around(call, house, house.flow.line(target)):
+                return True
+    except TimeoutError:
+        withdraw_ringing(call, house, "withdrawn")
+    except (AriError, HungUp) as error:
+        log.warning("call.not_invited", extra={"call": call.id, "error": type(error).__name__})
+        withdraw_ringing(call, house, "withdrawn")
+    call.first, call.wanted = False, None
+    call.talk.agent.outbox.push(
+        "call.not_joined", {"call": {"id": call.id}, "reason": "nobody_there"}
+    )
+    return False
+
+
+async def go_on_alone(call: Call, house: House) -> Stage:
+    """The agent left before the next one answered: the caller waits for that line, first."""
+    assert call.inviting is not None
+    assert call.ask is not None
+    inviting, call.inviting = call.inviting, None
+    inviting.cancel()
+    await asyncio.wait({inviting})
+    withdraw_ringing(call, house, "withdrawn")
+    target = call.ask.line
     await finish_talk(call, house, target)
-    call.waiting_since_at = clock.now()
-    call.first = False
-    return Stage.LISTENING if target == "listeners" else Stage.REGULATION
+    call.first, call.waiting_since_at = True, clock.now()
+    return STAGE_OF[target]
+
+
+async def bring_in(call: Call, house: House) -> Stage:
+    """The one who was invited comes in, and owns the caller; the first stays until they leave."""
+    assert call.talk is not None
+    assert call.ringing is not None
+    assert call.ask is not None
+    call.talk, call.staying, call.ringing = call.ringing, call.talk, None
+    line = call.ask.line
+    call.path.append(line)
+    begin_talk(call, house, line)
+    call.talk.caller_entries = call.staying.caller_entries  # moved since: see leave()
+    with contextlib.suppress(LegGone, AriConflict):  # whoever left says so to converse()
+        await house.exchange.bring_in(call.id, call.caller, call.talk.leg, call.staying.leg)
+    for talk, other in ((call.talk, call.staying), (call.staying, call.talk)):
+        joined = {"id": other.agent.id, "name": other.agent.name}
+        talk.agent.outbox.push("call.joined", {"call": {"id": call.id}, "agent": joined})
+    return STAGE_OF[line]
+
+
+async def leave(call: Call, house: House, talk: Talk) -> None:
+    """The agent who had stayed leaves; caller and newcomer go on."""
+    part(call, house, talk, "ended")
+    newcomer, caller = call.talk, call.caller
+    if newcomer is not None and (
+        caller.entries != newcomer.caller_entries or not caller.in_app.is_set()
+    ):
+        # Gone at the very instant the newcomer came in: the engine rescued the caller.
+        await together(call, house, newcomer)
+    await hang_up_parted(call, house)
+
+
+async def go_back(call: Call, house: House) -> None:
+    """The newcomer leaves: the caller goes on with the agent who had stayed."""
+    assert call.talk is not None
+    assert call.staying is not None
+    newcomer, entries = call.talk, call.talk.caller_entries
+    part(call, house, newcomer, "ended")
+    call.talk, call.staying = call.staying, None
+    call.talk.caller_entries = call.caller.entries
+    house.records.stage(
+        call.id, call.stage.value, agent_id=call.talk.agent.id, leg_id=call.talk.leg.id
+    )
+    if newcomer.leg.gone.is_set():
+        await call.caller.moved(entries)  # the engine pulled them out, and offers them again
+    await together(call, house, call.talk)
+    await hang_up_parted(call, house)
+
+
+async def together(call: Call, house: House, talk: Talk) -> None:
+    """Join the caller and this agent as soon as the caller is in our hands. Raises HungUp."""
+    while True:
+        await call.caller.in_our_hands()
+        talk.caller_entries = call.caller.entries
+        try:
+            return await house.exchange.talk(call.id, call.caller, talk.leg)
+        except AriConflict:
+            await call.caller.moved(talk.caller_entries)
+        except LegGone:
+            return None  # whoever left says so to converse()
 
 
 async def farewell(call: Call, house: House, line: Line) -> Stage:
@@ -536,7 +702,7 @@ async def farewell(call: Call, house: House, line: Line) -> Stage:
     await caller.stop_playing()
     if await caller.ask("fin-de-conversation", "0123456789*#", STAY_SECONDS):
         call.first, call.waiting_since_at = True, None
-        return Stage.REGULATION if line == "regulators" else Stage.LISTENING
+        return STAGE_OF[line]
     await caller.play("au-revoir")
     call.ended_by = "agent"
     await house.exchange.hang_up(caller)
@@ -558,7 +724,7 @@ async def recall(call: Call, house: House, line: Line) -> Stage:
             await house.exchange.release(talk.leg)
             await house.exchange.forget_talk(call.id)
     except TimeoutError:  # an on-call phone has them: this agent is free meanwhile
-        part(call, house, "lost")
+        part(call, house, talk, "lost")
         await let_go(call, house)
         return call.stage
     # Until here the talk was still theirs, so that a caller who left freed them.
@@ -581,9 +747,13 @@ async def recall(call: Call, house: House, line: Line) -> Stage:
 # -- the end --------------------------------------------------------------------
 
 
-def check(decision: Decision, agent: Agent, house: House) -> str | None:
+def check(decision: Decision, agent: Agent, call: Call, house: House) -> str | None:
     """Whether a decision can be carried out now; else the error code the screen is told."""
     match decision:
+        case Orient() if call.staying is not None and call.staying.agent is agent:
+            return "already_oriented"
+        case Orient(together=True) if call.staying is not None or call.inviting is not None:
+            return "already_oriented"
         case Orient(line=str() as line):
             if line not in LINE_ROLES:
                 return "no_such_line"
@@ -605,14 +775,23 @@ def check(decision: Decision, agent: Agent, house: House) -> str | None:
 
 async def release(call: Call, house: House) -> None:
     """Give back everything the call still holds: legs, bridge, people."""
-    if call.ringing is not None:
-        leg = call.ringing.leg
-        withdraw(call, house, "caller_left", Presence.READY, None)
-        house.spawn(house.exchange.release_unborn(leg))
-    if call.talk is not None:
-        part(call, house, "caller_left")
+    reason = "engine_restart" if call.outcome == "engine_restart" else "caller_left"
+    if call.inviting is not None:
+        call.inviting.cancel()
+    withdraw_ringing(call, house, reason)
+    for talk in (call.talk, call.staying):
+        if talk is not None:
+            part(call, house, talk, reason)
     if call.answered:
         await let_go(call, house)
+
+
+def withdraw_ringing(call: Call, house: House, reason: str) -> None:
+    """Take back the offer that an agent has not answered yet, if there is one."""
+    if call.ringing is not None:
+        leg = call.ringing.leg
+        withdraw(call, house, reason, Presence.READY, None)
+        house.spawn(house.exchange.release_unborn(leg))
 
 
 def new_call_id() -> str:

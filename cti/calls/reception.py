@@ -7,6 +7,7 @@ one, what the engine holds is compared with what we had written and what we run.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 
@@ -26,11 +27,12 @@ from cti.calls.call import (
     handle_call,
     hold,
     new_call_id,
+    together,
 )
 from cti.calls.house import House
 from cti.people.agents import Agent, Engagement, Presence
 from cti.people.team import LINES
-from cti.records.record import OpenCall
+from cti.records.record import EndedBy, OpenCall, Outcome
 from ivr.leg import HungUp
 
 log = logging.getLogger("fil.reception")
@@ -93,11 +95,13 @@ class Reception:
         await self._begin(call, channel)
 
     async def _hold_again(self, call: Call, entries_before: int) -> None:
-        """Music at once: the call itself may be waiting for something else."""
+        """Sound at once: the call itself may be waiting for something else."""
         try:
             await call.caller.moved(entries_before)
             if call.talk is None or call.talk.leg.gone.is_set():
                 await hold(call, self._house, LINE_OF.get(call.stage, "regulators"))
+            else:  # somebody else's leaving pulled them out
+                await together(call, self._house, call.talk)
         except (AriError, HungUp):
             log.info("call.not_held_again", extra={"call": call.id})
 
@@ -164,16 +168,11 @@ class Reception:
         for record in await house.records.open_calls():
             if record.id in known or record.engine_id != house.settings.engine_id:
                 continue
-            if record.channel_id in channels:
-                work = self._take_back(record, channels, record.channel_id in ours)
-                taking_back.append(house.spawn(work))
-            else:
-                house.records.closed(
-                    record.id,
-                    outcome="talked" if record.answered_at else "abandoned",
-                    ended_by="unknown",
-                    at=house.clock(),
-                )
+            if record.channel_id not in channels:
+                self._close_late(record, engine)
+                continue
+            work = self._take_back(record, channels, record.channel_id in ours)
+            taking_back.append(house.spawn(work))
             known.add(record.id)
             written.add(record.channel_id)
         await self._tidy(channels, ours - written, known)
@@ -189,17 +188,33 @@ class Reception:
         for call in list(self._house.calls.values()):
             if call.caller.id not in channels:
                 if restarted:
-                    call.ended_by = "engine"
-                    call.outcome = "engine_restart"
-                call.caller.mark_gone(None)
+                    call.outcome, call.ended_by = "engine_restart", "engine"
+                at = self._house.exchange.ari.lost_at if restarted else None
+                call.caller.mark_gone(None, at)
             elif call.caller.id in ours:
                 call.caller.in_app.set()
             else:
                 call.caller.held_in = None
                 call.caller.in_app.clear()
-            for talk in (call.ringing, call.talk):
+            for talk in (call.ringing, call.talk, call.staying):
                 if talk is not None and talk.leg.id not in channels:
                     talk.leg.mark_gone(None)
+
+    def _close_late(self, record: OpenCall, engine: EngineInfo) -> None:
+        """Close a call that ended while we were away, and let its agent breathe."""
+        house = self._house
+        outcome: Outcome = "talked" if record.answered_at else "abandoned"
+        ended_by: EndedBy = "unknown"
+        at = house.clock()
+        if record.started_at < engine.started_at:
+            outcome, ended_by, at = "engine_restart", "engine", engine.started_at
+        house.records.closed(record.id, outcome=outcome, ended_by=ended_by, at=at)
+        log.info("call.closed_late", extra={"call": record.id, "outcome": outcome})
+        agent = house.team.agents.get(record.agent_id or "")
+        if agent is not None and agent.engagement is None and agent.presence is Presence.TALKING:
+            reason = outcome if outcome == "engine_restart" else "caller_left"
+            agent.outbox.push("call.ended", {"call": {"id": record.id}, "reason": reason})
+            house.team.start_wrap_up(agent, record.id)
 
     async def _take_back(
         self, record: OpenCall, channels: dict[str, models.Channel], ours: bool
@@ -232,7 +247,7 @@ class Reception:
         )
         self._house.calls[channel.id] = call
         try:
-            await self._take_up(call, channels)
+            await self._take_up(call, channels, record.leg_id)
         except Exception:  # noqa: BLE001 -- whatever it is, this caller must not be left alone
             await failed(call, self._house)
             await close(call, self._house)
@@ -241,8 +256,13 @@ class Reception:
         log.info("call.taken_back", extra={"call": call.id, "stage": record.stage})
         self._house.spawn(self._live(call))
 
-    async def _take_up(self, call: Call, channels: dict[str, models.Channel]) -> None:
-        """Find the call's legs again: the talk goes on, other legs are hung up."""
+    async def _take_up(
+        self, call: Call, channels: dict[str, models.Channel], leg_id: str | None
+    ) -> None:
+        """Find the call's legs again: the talk goes on, other legs are hung up.
+
+        ``leg_id``: the agent's leg that the record names.
+        """
         house = self._house
         # Mailboxes first: an agent may hang up while we look.
         legs = {
@@ -252,33 +272,42 @@ class Reception:
         }
         call.legs_made = max((int(found["number"]) for found in legs), default=0) + 1
         bridge = await _members(house, talk_bridge(call.id))
-        for found, leg in legs.items():
+        # When three were talking, the one whom the record names owned the caller.
+        for found, leg in sorted(legs.items(), key=lambda one: one[1].id != leg_id):
             leg.owns = True  # perhaps; asked to let go of the caller, it does no harm
             agent = house.team.agents.get(found["agent"])
-            together = {leg.id, call.caller.id} <= bridge
-            if agent is not None and together and call.talk is None:
-                self._resume_talk(call, agent, leg)
+            if agent is not None and leg.id in bridge and call.talk is None:
+                call.talk = self._resume_talk(call, agent, leg)
+            elif agent is not None and leg.id in bridge and call.staying is None:
+                call.staying = self._resume_talk(call, agent, leg)
             else:
                 await house.exchange.release(leg)
                 leg.close()
-        if call.talk is None and call.caller.in_app.is_set():
+        if call.talk is not None and call.staying is not None:
+            with contextlib.suppress(AriError):  # whoever left says so to converse()
+                await house.exchange.own(call.talk.leg, call.caller)
+                await house.exchange.own(call.staying.leg, None)
+        if call.caller.in_app.is_set() and (call.talk is None or call.caller.id not in bridge):
             await call.caller.stop_what_plays()
+            if call.talk is not None:  # one of three left, and took the caller out with them
+                await together(call, house, call.talk)
         call.handover = await house.records.handover_text(call.id)
-        if call.talk is not None and call.talk.agent.engagement is not None:
-            view = call.talk.agent.engagement.view
-            view["handover"] = call.handover
-            call.talk.agent.outbox.push("call.connected", {"call": view})
+        for talk in (call.talk, call.staying):
+            if talk is not None and talk.agent.engagement is not None:
+                view = talk.agent.engagement.view
+                view["handover"] = call.handover
+                talk.agent.outbox.push("call.connected", {"call": view})
 
-    def _resume_talk(self, call: Call, agent: Agent, leg: ChannelLeg) -> None:
+    def _resume_talk(self, call: Call, agent: Agent, leg: ChannelLeg) -> Talk:
         house = self._house
         leg.in_app.set()
         house.spawn(follow(leg))
         line = LINE_OF.get(call.stage, "regulators")
         agent.engagement = Engagement(call.id, call.view(line, 0), state="connected")
-        agent.engagement.check = lambda decision: check(decision, agent, house)
-        call.talk = Talk(agent, leg, 0.0)
+        agent.engagement.check = lambda decision: check(decision, agent, call, house)
         call.first = False
         house.team.move(agent, Presence.TALKING, None, call.id)
+        return Talk(agent, leg, 0.0)
 
     async def _tidy(
         self, channels: dict[str, models.Channel], unwritten: set[str], known: set[str]

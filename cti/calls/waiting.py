@@ -15,6 +15,7 @@ from datetime import datetime
 from cti import clock
 from cti.people.agents import Agent
 from cti.people.team import Team
+from ivr.steps import Line
 
 NOBODY_SECONDS = 4.0  # how long nobody must be on duty before we say so
 ASKED_AGAIN_SECONDS = 15.0  # those who passed are asked again when there is nobody else
@@ -25,7 +26,7 @@ class Ask:
     """One caller's wish for a person."""
 
     call_id: str
-    line: str
+    line: Line
     language: str
     waiting_since_at: datetime
     first: bool = False  # head of the line: this caller had someone and lost them

@@ -16,6 +16,8 @@ const STATES = {
 };
 const REASONS = {
   screen_lost: "Votre page ne répondait plus : la ligne vous a mis en pause. Revenez quand vous voulez.",
+  engine_restart: "Le système téléphonique a redémarré et l'appel a été coupé. Vous n'y êtes pour rien.",
+  withdrawn: "La personne est déjà avec quelqu'un d'autre.",
   phone_unreachable: "Votre téléphone n'est pas joignable. Vérifiez qu'il est allumé et connecté, puis revenez.",
   phone_busy: "Votre téléphone était occupé : la ligne vous a mis en pause. Revenez quand vous voulez.",
   no_answer: "Votre téléphone a sonné sans réponse : la ligne vous a mis en pause. Revenez quand vous voulez.",
@@ -32,7 +34,13 @@ const WITHDRAWN = {
   missed: "L'appel est parti vers quelqu'un d'autre : votre téléphone n'a pas été décroché.",
   declined: "C'est noté. L'appel est parti vers quelqu'un d'autre.",
   screen_lost: "L'appel est parti vers quelqu'un d'autre : cette page n'a pas répondu à temps.",
+  engine_restart: "Le système téléphonique a redémarré et l'appel a été coupé. Vous n'y êtes pour rien.",
+  withdrawn: "La personne est déjà avec quelqu'un d'autre.",
   phone_unreachable: "Votre téléphone n'a pas pu sonner. Vérifiez qu'il est allumé et connecté.",
+};
+const ENDED = {
+  caller_left: "La personne a raccroché",
+  engine_restart: "Le système téléphonique a redémarré : l'appel a été coupé",
 };
 const LISTENING_SECONDS_GUIDE = 25 * 60; // a guide, never a limit
 const COMMAND_SECONDS_MAX = 6;
@@ -232,6 +240,14 @@ const EVENTS = {
     arrive();
     refresh();
   },
+  "call.joined"(data) {
+    if (desk.call?.id !== data.call.id) return;
+    show($("notice"), `${data.agent.name} est en ligne avec vous et la personne. Vous êtes trois ; celui ou celle qui raccroche laisse les deux autres ensemble.`);
+  },
+  "call.not_joined"(data) {
+    if (desk.call?.id !== data.call.id) return;
+    show($("problem"), "Personne n'a pu vous rejoindre. Vous êtes toujours en ligne : choisissez quelqu'un d'autre, ou continuez l'appel.");
+  },
   "call.ended"(data) {
     if (desk.call?.id !== data.call.id) return;
     if (data.reason === "lost") {
@@ -290,8 +306,11 @@ async function orient(event) {
   const handover = $("words").value.trim() || null;
   await busyWhile(event.submitter, async () => {
     const well = await command("call.orient",
-      { call: desk.call.id, to: { [kind]: id.join(":") }, handover });
-    if (well) show($("notice"), "La personne est mise en relation. Vous pouvez raccrocher.");
+      { call: desk.call.id, to: { [kind]: id.join(":") }, handover, together: $("together").checked });
+    if (!well) return;
+    show($("notice"), $("together").checked
+      ? "On appelle quelqu'un. Restez en ligne avec la personne : vous serez trois dès qu'on répond."
+      : "La personne est mise en relation. Vous pouvez raccrocher.");
   });
 }
 
@@ -436,7 +455,7 @@ function headline() {
     case "connected":
       return ["En ligne", "Vous êtes ensemble", ""];
     case "wrapup":
-      return ["Après l'appel", desk.ended === "caller_left" ? "La personne a raccroché" : "L'appel est terminé",
+      return ["Après l'appel", ENDED[desk.ended] ?? "L'appel est terminé",
         "Prenez un moment pour souffler. Un mot sur cet appel, et ce sera rangé."];
     default:
       return ready

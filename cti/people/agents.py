@@ -141,6 +141,7 @@ class Orient:
     agent: str | None = None
     relay: str | None = None
     handover: str | None = None
+    together: bool = False  # stay until the next person is there: three talk, then two
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,10 @@ class CallOrient(Closed):
     call: Name
     to: Destination
     handover: Annotated[Text, Field(max_length=HANDOVER_CHARS_MAX)] | None = None
+    together: bool = Field(
+        default=False,
+        description="stay with the caller until the next person is there: three talk, then two",
+    )
 
 
 class CallEnd(Closed):
@@ -247,8 +251,30 @@ class CallEnded(Open):
     call: CallRef
     reason: str | None = Field(
         default=None,
-        description="ended, caller_left, or lost: the agent's phone dropped and rings again",
+        description="ended, caller_left, engine_restart (the telephone system started again), "
+        "or lost: the agent's phone dropped and rings again",
     )
+
+
+class Named(Open):
+    """A person, named."""
+
+    id: str
+    name: str
+
+
+class CallJoined(Open):
+    """Three are talking: this colleague too hears the caller. Whoever leaves, two go on."""
+
+    call: CallRef
+    agent: Named
+
+
+class CallNotJoined(Open):
+    """Nobody came to the talk; it goes on as it was."""
+
+    call: CallRef
+    reason: str | None
 
 
 EVENTS: dict[str, type[Open]] = {
@@ -260,4 +286,6 @@ EVENTS: dict[str, type[Open]] = {
     "call.withdrawn": CallWithdrawn,
     "call.connected": CallConnected,
     "call.ended": CallEnded,
+    "call.joined": CallJoined,
+    "call.not_joined": CallNotJoined,
 }

@@ -292,8 +292,10 @@ class Screen:
                 return agent.decide(call, Accept())
             case CallDecline(call=call):
                 return agent.decide(call, Decline())
-            case CallOrient(call=call, to=to, handover=handover):
-                return agent.decide(call, Orient(to.line, to.agent, to.relay, handover or None))
+            case CallOrient(call=call, to=to, handover=handover, together=together):
+                return agent.decide(
+                    call, Orient(to.line, to.agent, to.relay, handover or None, together)
+                )
             case CallEnd(call=call):
                 return agent.decide(call, End())
             case WrapupDone(call=call, disposition=disposition):

@@ -16,6 +16,7 @@ _COMMANDS = {
     "Vous êtes toujours en ligne : choisissez quelqu'un d'autre, ou continuez l'appel.",
     "not_ready": "Cette personne n'est pas libre pour le moment. "
     "Vous êtes toujours en ligne : choisissez quelqu'un d'autre, ou continuez l'appel.",
+    "already_oriented": "Quelqu'un d'autre est déjà appelé ou déjà là pour cette personne.",
     "no_such_disposition": "Ce motif n'existe pas. Choisissez-en un dans la liste.",
     "no_such_wrapup": "Cet appel est déjà rangé. Vous n'avez rien à faire.",
     "not_yours_to_set": "La ligne change cet état d'elle-même. "
