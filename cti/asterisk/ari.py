@@ -468,7 +468,7 @@ def failure(operation: str, status: int, answer: Any) -> AriError:
         kind = LegGone
     elif status == 404:
         kind = Gone
-    elif status == 409:
+    elif status in (409, 422):  # joining a bridge says 422 where all else says 409
         kind = AriConflict
     elif status == 500 and message == "Allocation failed":
         kind = PhoneUnreachable

@@ -684,6 +684,7 @@ NOT_FOUND = {"message": "Channel not found"}
         (404, "<h1>Not Found</h1>", EngineAway),
         (503, "<h1>Busy</h1>", EngineAway),
         (409, {"message": "Channel not in Stasis application"}, AriConflict),
+        (422, {"message": "Channel not in Stasis application"}, AriConflict),
         (500, {"error": "Allocation failed"}, PhoneUnreachable),
         (500, {"message": "Internal Server Error"}, AriError),
     ],
