@@ -130,6 +130,24 @@ async def test_the_second_agent_leaves_and_the_caller_goes_on_with_the_first_or_
         assert (record["outcome"], record["ended_by"]) == ("talked", "caller")
 
 
+@pytest.mark.parametrize("state", ["dead", "hung"])
+async def test_both_agents_leave_one_after_the_other_and_the_caller_is_in_our_care(
+    line: Line, state: str
+) -> None:
+    async with three(line) as talk:
+        async with the_controller(line, state):
+            await talk.at_rosa.hang_up()
+            await asyncio.sleep(1)
+            left_at = time.monotonic()
+            await talk.at_lea.hang_up()
+            await asyncio.sleep(6)
+            limit = {"dead": 3.0, "hung": 5.0}[state]
+            assert talk.call.silences(left_at, time.monotonic(), longer_than_s=limit) == []
+            assert talk.call.state == "up"
+        await talk.call.hang_up()
+        await line.closed_record(talk.id)
+
+
 @pytest.mark.parametrize("state", STATES)
 async def test_the_caller_leaves_and_nobody_is_kept(line: Line, state: str) -> None:
     async with three(line) as talk:
