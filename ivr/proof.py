@@ -36,6 +36,9 @@ def prove(source: Source, start: str, steps: Steps) -> None:
         led_from = _reach(steps, part.root, part.named_at)
         reached |= led_from.keys()
         _prove_part(source, part, steps, led_from)
+    for name, step in steps.items():
+        if isinstance(step, LineStep) and step.while_crowded:
+            _prove_crowd(source, name, step.while_waiting, step.while_crowded, steps)
     _prove_no_key_needed(source, steps, _reach(steps, start, ("start",)))
     for name in steps.keys() - reached:
         what = f"aucun chemin ne mène à l'étape `{name}`"
@@ -58,6 +61,9 @@ def _parts(start: str, steps: Steps) -> list[_Part]:
             _Part(step.while_waiting, (*at, "while_waiting"), "pendant l'attente", waiting, False),
             _Part(step.on_no_staff, (*at, "on_no_staff"), "quand personne n'est là", goodbye, True),
         ]
+        if step.while_crowded:
+            root, named_at = step.while_crowded, (*at, "while_crowded")
+            parts.append(_Part(root, named_at, "pendant l'attente", waiting, False))
     return parts
 
 
@@ -96,6 +102,29 @@ def _prove_part(source: Source, part: _Part, steps: Steps, led_from: dict[str, L
         for named_at in _silent_ends(steps, part):
             what = "l'appel serait raccroché sans un mot"
             source.wrong(named_at, what, "passez d'abord par une étape `say` qui dit au revoir")
+
+
+def _prove_crowd(source: Source, line_step: str, waiting: str, crowded: str, steps: Steps) -> None:
+    """A crowd takes nothing away: what must be said is said, and the ordinary waiting comes back.
+
+    So a caller is told of the crowd a few times at most, and not for ever.
+    """
+    named_at: Loc = ("steps", line_step, "while_crowded")
+    ordinary = _reach(steps, waiting, ())
+    in_the_crowd = _reach(steps, crowded, named_at)
+    for prompt in _said_whole(steps, ordinary) - _said_whole(steps, in_the_crowd):
+        what = f"en cas d'affluence, l'appelant n'entendrait pas `{prompt}` en entier"
+        fix = f"à partir de `{crowded}`, ajoutez une étape `say: {prompt}` avec `whole: true`"
+        source.wrong(named_at, what, fix)
+    crowd_alone = [name for name in in_the_crowd if name not in ordinary]
+    for back in _loops(steps, crowd_alone, through_waits=True):
+        if back[1] in crowd_alone:
+            what = "l'appelant entendrait sans fin que la ligne est encombrée"
+            source.wrong(back, what, f"revenez à une étape qui suit `{waiting}`")
+
+
+def _said_whole(steps: Steps, names: Iterable[str]) -> set[str]:
+    return {step.prompt for n in names if isinstance(step := steps[n], Say) and step.whole}
 
 
 def _loops(steps: Steps, names: Iterable[str], through_waits: bool) -> list[Loc]:

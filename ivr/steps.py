@@ -9,7 +9,14 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from ivr.reading import Loc, Wrong, text, write_instead
 
@@ -25,6 +32,7 @@ MENU_SECONDS_MAX = 30.0
 MENU_TRIES_MAX = 3
 WAIT_SECONDS_MIN = 1.0  # a shorter rest could make a waiting loop spin
 WAIT_SECONDS_MAX = 300.0  # music alone for longer feels like being forgotten
+CROWD_PER_AGENT_MAX = 50  # callers waiting for each agent on duty
 
 _DURATION = re.compile(r"(\d{1,4})(?:[.,](\d{1,3}))? ?(s|min)")
 
@@ -68,12 +76,15 @@ def _yes(value: object) -> bool:
     return True
 
 
-def _tries(value: object) -> int:
-    word = text(value)
-    if word not in [str(number) for number in range(1, MENU_TRIES_MAX + 1)]:
-        what = f"`{word}` n'est pas un nombre d'essais"
-        raise Wrong(what, f"écrivez un nombre de 1 à {MENU_TRIES_MAX}")
-    return int(word)
+def _number(most: int, of_what: str) -> BeforeValidator:
+    def check(value: object) -> int:
+        word = text(value)
+        if word not in [str(number) for number in range(1, most + 1)]:
+            what = f"`{word}` n'est pas un nombre {of_what}"
+            raise Wrong(what, f"écrivez un nombre de 1 à {most}")
+        return int(word)
+
+    return BeforeValidator(check)
 
 
 def _key(value: object) -> str:
@@ -128,7 +139,7 @@ class Menu(Step):
     seconds_max: Annotated[float, _duration(1.0, MENU_SECONDS_MAX)] = Field(
         default=5.0, alias="seconds"
     )
-    tries: Annotated[int, BeforeValidator(_tries)] = 1
+    tries: Annotated[int, _number(MENU_TRIES_MAX, "d'essais")] = 1
     otherwise: StepName = Field(examples=["otherwise: nom-d-une-étape"])
 
 
@@ -156,7 +167,8 @@ class Hours(Step):
 class LineStep(Step):
     """Wait in a line for a person, hearing ``while_waiting``; ``on_no_staff`` when nobody is here.
 
-    ``while_waiting`` and ``on_no_staff`` are names of steps.
+    ``while_crowded`` replaces ``while_waiting`` for who joins when more callers wait than
+    ``crowd_per_agent_max`` for each agent on duty. These three name steps.
     """
 
     line: Annotated[Line, _one_of(LINES, "ligne inconnue")]
@@ -165,6 +177,18 @@ class LineStep(Step):
     )
     while_waiting: StepName = Field(examples=["while_waiting: nom-d-une-étape"])
     on_no_staff: StepName = Field(examples=["on_no_staff: nom-d-une-étape"])
+    while_crowded: StepName | None = None
+    crowd_per_agent_max: Annotated[int, _number(CROWD_PER_AGENT_MAX, "d'appelants")] = Field(
+        default=2, alias="crowded_above"
+    )
+
+    @field_validator("crowd_per_agent_max")
+    @classmethod
+    def _is_of_use(cls, number: int, step: ValidationInfo) -> int:
+        if "while_crowded" in step.data and step.data["while_crowded"] is None:
+            what = "`crowded_above` ne sert à rien sans `while_crowded`"
+            raise Wrong(what, "ajoutez `while_crowded: nom-d-une-étape`, ou retirez-le")
+        return number
 
 
 class Wait(Step):
@@ -211,3 +235,5 @@ def targets(step: AnyStep) -> Iterator[tuple[Loc, str]]:
         case LineStep():
             yield ("while_waiting",), step.while_waiting
             yield ("on_no_staff",), step.on_no_staff
+            if step.while_crowded:
+                yield ("while_crowded",), step.while_crowded

@@ -29,13 +29,16 @@ async def walk(flow: Flow, start: str, leg: Leg, clock: Clock) -> Outcome:
     return Ended("too_many_steps")
 
 
-async def walk_waiting(flow: Flow, step: LineStep, leg: Leg, clock: Clock, rest: Rest) -> None:
+async def walk_waiting(
+    flow: Flow, step: LineStep, leg: Leg, clock: Clock, rest: Rest, crowded: bool = False
+) -> None:
     """Walk what is heard while waiting in a line, until it ends or the task is cancelled.
 
+    ``crowded``: many callers were waiting when this one joined.
     ``rest(seconds)`` returns after that long; the music goes on by itself.
     Most flows loop, and so never return.
     """
-    here: str | Outcome = step.while_waiting
+    here: str | Outcome = (crowded and step.while_crowded) or step.while_waiting
     while isinstance(here, str):
         here = await _take(flow, here, leg, clock, rest)
 

@@ -139,7 +139,7 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Path:
     flow, changed = re.subn(
         r"say: accueil\n *whole: true.*", "say: patience-encore", (FLOWS / "demo.yaml").read_text()
     )
-    assert changed == 1
+    assert changed == 2  # the same for those who join a crowd
     (data / "flows/patient.yaml").write_text(flow)
     soundfile.write(data / "recordings/fr/patience-encore.wav", long_prompt(40), 16000)
     return data

@@ -23,6 +23,8 @@ PROMPT_IDS = (
     "personne-disponible",
     "orientation",
     "au-revoir",
+    "forte-affluence",
+    "affluence-encore",
 )
 PROMPTS = {(language, prompt) for language in ("fr", "en") for prompt in PROMPT_IDS}
 
@@ -79,6 +81,22 @@ steps:
     then: fin
   fin:
     hang_up: true
+"""
+
+# The same, with what is heard by those who join when many wait.
+LINE = "    on_no_staff: personne\n  accueil:\n"
+CROWDED = """\
+    on_no_staff: personne
+    while_crowded: foule
+    crowded_above: 3
+  foule:
+    say: accueil
+    whole: true
+    then: affluence
+  affluence:
+    say: forte-affluence
+    then: musique
+  accueil:
 """
 
 HERE = "§"  # in a bad flow, stands just before the place that must be shown
@@ -274,6 +292,75 @@ BAD = [
         "sans appuyer sur une touche",
         "`otherwise` vers une ligne",
     ),
+    # --- when many callers wait
+    (
+        "crowd above nothing",
+        LINE,
+        CROWDED.replace(": 3", ": §0"),
+        "`0` n'est pas un nombre d'appelants",
+        "de 1 à 50",
+    ),
+    (
+        "crowd above half",
+        LINE,
+        CROWDED.replace(": 3", ": §2,5"),
+        "`2,5` n'est pas un nombre",
+        "de 1 à 50",
+    ),
+    (
+        "crowd of no use",
+        LINE,
+        LINE.replace("  acc", "    crowded_above: §3\n  acc"),
+        "ne sert à rien",
+        "while_crowded",
+    ),
+    (
+        "unknown step in a crowd",
+        LINE,
+        CROWDED.replace(": foule", ": §foul"),
+        "étape inconnue `foul`",
+        "`foule`",
+    ),
+    (
+        "crowd hung up on",
+        LINE,
+        CROWDED.replace("affluence\n    then: musique", "affluence\n    then: §fin"),
+        "`fin` n'a pas sa place pendant l'attente",
+        "`wait`",
+    ),
+    (
+        "crowd without the notice",
+        LINE,
+        CROWDED.replace(": foule", ": §affluence").replace(
+            "  foule:\n    say: accueil\n    whole: true\n    then: affluence\n", ""
+        ),
+        "n'entendrait pas `accueil` en entier",
+        "`whole: true`",
+    ),
+    (
+        "crowd that cuts the notice",
+        LINE,
+        CROWDED.replace(": foule", ": §foule").replace("    whole: true\n", ""),
+        "n'entendrait pas `accueil` en entier",
+        "`whole: true`",
+    ),
+    (
+        "crowd for ever",
+        LINE,
+        CROWDED.replace(
+            "affluence\n    then: musique",
+            "affluence\n    then: repos\n  repos:\n    wait: 50 s\n    then: §affluence",
+        ),
+        "sans fin que la ligne est encombrée",
+        "qui suit `accueil`",
+    ),
+    (
+        "crowd in a spin",
+        LINE,
+        CROWDED.replace("affluence\n    then: musique", "affluence\n    then: §affluence"),
+        "sans musique",
+        "`wait`",
+    ),
 ]
 
 
@@ -303,6 +390,21 @@ def test_the_good_flow_of_the_corpus_loads(tmp_path: Path) -> None:
 
     assert flow.line("listeners").ring_after_seconds == 2.0
     assert flow.languages == ("fr", "en")
+
+
+def test_a_line_may_say_something_else_when_many_callers_wait(tmp_path: Path) -> None:
+    plain = load_flow(written(tmp_path, GOOD), PROMPTS).line("regulators")
+    crowded = load_flow(written(tmp_path, GOOD.replace(LINE, CROWDED)), PROMPTS).line("regulators")
+
+    assert plain.while_crowded is None
+    assert (crowded.while_crowded, crowded.crowd_per_agent_max) == ("foule", 3)
+
+
+def test_every_template_says_so_when_many_callers_wait() -> None:
+    for path in TEMPLATES:
+        flow = load_flow(path, PROMPTS)
+        assert flow.line("regulators").while_crowded == "accueil-affluence"
+        assert flow.line("regulators").crowd_per_agent_max == 2
 
 
 @pytest.mark.parametrize(("name", "good", "bad", "what", "fix"), BAD, ids=[row[0] for row in BAD])

@@ -113,6 +113,7 @@ def test_every_prompt_the_line_needs_is_written_in_both_languages() -> None:
         *("personne-disponible", "orientation", "au-revoir", "fin-de-conversation"),
         *("ne-quittez-pas", "un-appel-arrive", "secours-accueil", "secours-patience"),
         *("secours-accepter", "secours-numeros"),
+        *("forte-affluence", "affluence-encore", "appels-en-cours"),
     ]
     written = {(each.language, each.id) for each in read_prompts(PROMPTS)}
     assert {(language, name) for language in ("fr", "en") for name in needed} <= written
@@ -120,7 +121,8 @@ def test_every_prompt_the_line_needs_is_written_in_both_languages() -> None:
 
 def test_a_caller_nobody_can_answer_is_given_numbers_that_will() -> None:
     texts = {(each.id, each.language): each.text for each in read_prompts(PROMPTS)}
-    for name in ("ferme", "personne-disponible", "secours-numeros"):
+    unanswered = ("ferme", "personne-disponible", "secours-numeros")
+    for name in (*unanswered, "forte-affluence", "appels-en-cours"):
         for language in ("fr", "en"):
             for number in ("31 14", "15", "112"):
                 assert re.search(rf"\b{number}\b", texts[name, language])

@@ -80,9 +80,9 @@ async def walked(flow: Flow, leg: Leg, at: datetime = NOON, start: str | None = 
     return await walk(flow, start or flow.start, leg, lambda: at)
 
 
-async def waited(flow: Flow, line: Line, leg: Leg, rests: Rests) -> None:
+async def waited(flow: Flow, line: Line, leg: Leg, rests: Rests, crowded: bool = False) -> None:
     with pytest.raises(Enough):
-        await walk_waiting(flow, flow.line(line), leg, lambda: NOON, rests)
+        await walk_waiting(flow, flow.line(line), leg, lambda: NOON, rests, crowded)
 
 
 async def test_an_open_line_is_joined_at_once_with_no_key_and_no_prompt() -> None:
@@ -132,6 +132,37 @@ async def test_a_waiting_caller_hears_the_welcome_then_music_and_a_word_in_turn(
         "fr/patience-encore",
     ]
     assert rests.seconds == [20.0, 40.0, 40.0]
+
+
+async def test_who_joins_a_crowd_is_told_so_with_the_notice_and_then_waits_as_all_do() -> None:
+    leg, rests = ScriptedLeg(), Rests(3)
+
+    await waited(flow(), "regulators", leg, rests, crowded=True)
+
+    assert leg.heard == [
+        "fr/accueil whole",
+        "fr/choix-langue",
+        "fr/forte-affluence",
+        "fr/affluence-encore",
+        "fr/patience-encore",
+    ]
+    assert max(rests.seconds) <= 40.0
+
+
+async def test_a_caller_in_a_crowd_who_presses_2_is_told_of_it_in_english() -> None:
+    leg, rests = ScriptedLeg(["2"]), Rests(2)
+
+    await waited(flow(), "regulators", leg, rests, crowded=True)
+
+    assert leg.heard[2:] == ["en/forte-affluence", "en/affluence-encore"]
+
+
+async def test_a_line_that_says_nothing_of_a_crowd_says_the_same_in_one() -> None:
+    leg = ScriptedLeg()
+
+    await waited(flow(), "listeners", leg, Rests(2), crowded=True)
+
+    assert leg.heard == ["fr/orientation", "fr/patience-encore"]
 
 
 async def test_a_caller_who_presses_2_goes_on_in_english_and_keeps_waiting() -> None:
@@ -228,14 +259,15 @@ KEYS = st.lists(st.one_of(st.none(), st.sampled_from("0123456789*#")), max_size=
     name=st.sampled_from(["accueil", "demo", "demo-ferme"]),
     at=st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)),
     line=st.sampled_from(["regulators", "listeners"]),
+    crowded=st.booleans(),
 )
 async def test_no_key_sequence_takes_a_caller_out_of_the_templates(
-    presses: list[str | None], name: str, at: datetime, line: Line
+    presses: list[str | None], name: str, at: datetime, line: Line, crowded: bool
 ) -> None:
     leg, rests = ScriptedLeg(presses), Rests(6)
 
     outcome = await walked(flow(name), leg, at)
-    await waited(flow(name), line, leg, rests)
+    await waited(flow(name), line, leg, rests, crowded)
 
     assert outcome in (ToLine(flow(name).line("regulators")), Ended("goodbye"))
     assert len(rests.seconds) == 6
