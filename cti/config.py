@@ -46,6 +46,8 @@ class Settings:
     ring_seconds_max: int = 20  # one agent's phone
     ack_seconds_max: float = 0.5  # a screen showing the pop
     wrap_up_seconds: int = 60
+    same_number_at_once_max: int = 5  # calls of one number; the next is turned away; 0: no limit
+    same_number_per_hour_max: int = 30  # of one number; the next wait behind others; 0: no limit
     demo: bool = False
 
     @property

@@ -39,6 +39,7 @@ from cti.asterisk.ari import (
 )
 from cti.asterisk.legs import CallerLeg, ChannelLeg
 from cti.calls.house import House
+from cti.calls.repeats import TURNED_AWAY_WITH
 from cti.calls.waiting import Ask
 from cti.people.agents import Accept, Agent, Decision, Decline, Engagement, Orient, Presence
 from cti.people.team import LINE_ROLES
@@ -91,6 +92,9 @@ class Call:
     id: str
     caller: CallerLeg
     stage: Stage = Stage.WELCOME
+    caller_ref: str | None = None  # pseudonym of the caller's number
+    duplicate: bool = False  # of a number that has enough calls with us now
+    behind_seconds: float = 0.0  # their number called too often: as if they had come later
     started_at: datetime = field(default_factory=clock.now)
     waiting_since_at: datetime | None = None
     path: list[str] = field(default_factory=list)  # lines and people so far, for the pop
@@ -176,6 +180,10 @@ async def failed(call: Call, house: House) -> None:
 
 async def welcome(call: Call, house: House) -> Stage:
     """Walk the flow until it names a line, or ends the call itself."""
+    if call.duplicate:
+        call.outcome = "duplicate"
+        await call.caller.play(TURNED_AWAY_WITH)
+        return await goodbye(call, house, "duplicate")
     match await walk(house.flow, house.flow.start, call.caller, house.clock):
         case ToLine(step=step):
             return STAGE_OF[step.line]
@@ -202,7 +210,8 @@ async def attend(call: Call, house: House) -> Stage:
             call.id, call.stage.value, line=line, waiting_since_at=call.waiting_since_at
         )
         await hold(call, house, line)
-        found = await find_someone(call, house, house.flow.line(line))
+        with house.lines.joined(line):
+            found = await find_someone(call, house, house.flow.line(line))
         if not found:
             return await nobody(call, house, line)
         await connect(call, house, line)
@@ -239,9 +248,14 @@ async def find_someone(call: Call, house: House, step: LineStep) -> bool:
     Returns True once an agent has answered (``call.ringing``) and the caller's prompt
     is stopped; False when nobody is on duty.
     """
+    # Whoever goes first does not wait with the crowd.
+    crowded = not call.first and house.lines.crowded(step.line, step.crowd_per_agent_max)
+    if crowded and step.while_crowded:
+        waiting = house.lines.waiting(step.line)
+        house.records.event("line.crowded", call_id=call.id, line=step.line, waiting=waiting)
     async with asyncio.TaskGroup() as tasks:
         heard = tasks.create_task(
-            walk_waiting(house.flow, step, call.caller, house.clock, asyncio.sleep)
+            walk_waiting(house.flow, step, call.caller, house.clock, asyncio.sleep, crowded)
         )
         answered = await offer_around(call, house, step)
         if answered and call.ringing and not call.caller.whole_until.is_set():
@@ -274,6 +288,8 @@ async def offer_around(call: Call, house: House, step: LineStep) -> bool:
         call.waiting_since_at,
         first=call.first,
         wanted=call.wanted,
+        # A person who has oriented them knows best.
+        behind_seconds=0.0 if call.answered else call.behind_seconds,
     )
     if not call.first and not call.wanted:
         # Many callers hang up at once: a phantom ring burns a volunteer.

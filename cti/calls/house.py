@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cti import clock
 from cti.asterisk.exchange import Exchange
+from cti.calls.repeats import Repeats
 from cti.calls.waiting import WaitingLines
 from cti.config import Settings
 from cti.people.team import Team
@@ -36,6 +37,7 @@ class House:
     flow: Flow
     catalogue: Catalogue
     clock: Callable[[], datetime] = clock.now
+    repeats: Repeats = field(default_factory=Repeats)
     calls: dict[str, Call] = field(default_factory=dict)  # by the caller's channel
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 

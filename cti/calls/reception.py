@@ -30,6 +30,7 @@ from cti.calls.call import (
     together,
 )
 from cti.calls.house import House
+from cti.calls.repeats import compare
 from cti.people.agents import Agent, Engagement, Presence
 from cti.people.team import LINES
 from cti.records.record import EndedBy, OpenCall, Outcome
@@ -115,7 +116,7 @@ class Reception:
         except AriError as error:  # the call's own life tries again, or gives them back
             log.warning("call.not_held", extra={"call": call.id, "status": str(error)})
         variables = channel.channelvars or {}
-        house.records.opened(
+        call.caller_ref = house.records.opened(
             call.id,
             channel_id=channel.id,
             engine_id=house.settings.engine_id,
@@ -124,6 +125,7 @@ class Reception:
             language=call.caller.language,
             at=call.started_at,
         )
+        compare(call, house)
         log.info("call.opened", extra={"call": call.id})
         await self._live(call)
 
@@ -238,6 +240,7 @@ class Reception:
             record.id,
             caller,
             stage=Stage(record.stage),
+            caller_ref=record.caller_ref,
             started_at=record.started_at,
             waiting_since_at=record.waiting_since_at,
             danger=record.danger,

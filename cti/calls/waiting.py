@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cti import clock
 from cti.people.agents import Agent
@@ -31,6 +33,7 @@ class Ask:
     waiting_since_at: datetime
     first: bool = False  # head of the line: this caller had someone and lost them
     wanted: str | None = None  # one person and no other
+    behind_seconds: float = 0.0  # served as if they had come so much later
     # agent -> how often they had said READY when they passed: saying it again counts anew
     passed_over: dict[str, int] = field(default_factory=dict)
     passed_at: float = 0.0  # monotonic seconds
@@ -41,7 +44,7 @@ class Ask:
 
     def rank(self) -> tuple[bool, datetime]:
         """Smaller is served sooner."""
-        return (not self.first, self.waiting_since_at)
+        return (not self.first, self.waiting_since_at + timedelta(seconds=self.behind_seconds))
 
     def pass_over(self, agent: Agent) -> None:
         """Ask the others first: this agent did not take the call."""
@@ -59,10 +62,27 @@ class WaitingLines:
     def __init__(self, team: Team) -> None:
         self._team = team
         self._asks: list[Ask] = []
+        self._waiting: Counter[str] = Counter()
+
+    @contextlib.contextmanager
+    def joined(self, line: str) -> Iterator[None]:
+        """For as long as this lasts, one more caller waits in this line: until a person answers."""
+        self._waiting[line] += 1
+        try:
+            yield
+        finally:
+            self._waiting[line] -= 1
 
     def waiting(self, line: str) -> int:
         """How many callers wait in this line."""
-        return sum(ask.line == line for ask in self._asks)
+        return self._waiting[line]
+
+    def crowded(self, line: str, per_agent_max: int) -> bool:
+        """Whether more callers wait in this line than its agents on duty can take soon.
+
+        A caller who has joined the line does not count among those before them.
+        """
+        return self.waiting(line) - 1 > per_agent_max * max(1, self._team.on_duty(line))
 
     async def take(self, ask: Ask) -> Agent | None:
         """Wait until an agent is reserved for this caller; None when nobody is on duty.

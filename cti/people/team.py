@@ -105,6 +105,13 @@ class Team:
         """Who would be offered the next call of this line; reserves nobody."""
         return next_free(self.agents.values(), LINE_ROLES[line], language, passed_over, wanted)
 
+    def on_duty(self, line: str) -> int:
+        """How many who take this line are working now, free or not."""
+        return sum(
+            agent.presence in ON_DUTY and LINE_ROLES[line] in agent.roles
+            for agent in self.agents.values()
+        )
+
     def anyone_on_duty(self, line: str, language: str | None, but: Agent | None = None) -> bool:
         """Whether somebody who takes this line is working now, free or not; ``but`` not counted."""
         role = LINE_ROLES[line]

@@ -38,7 +38,14 @@ EVENT_TEXT_CHARS_MAX: Final = 80
 EVENT_NUMBER_MAX: Final = 99_999  # six digits could be a telephone number
 
 Outcome = Literal[
-    "talked", "abandoned", "closed_hours", "no_staff", "oriented", "failed", "engine_restart"
+    "talked",
+    "abandoned",
+    "closed_hours",
+    "no_staff",
+    "duplicate",  # one call too many of a number at the same time
+    "oriented",
+    "failed",
+    "engine_restart",
 ]
 EndedBy = Literal["caller", "agent", "line", "engine", "unknown"]
 LegEvent = Literal["rung", "answered", "missed", "declined", "withdrawn", "lost", "ended"]
@@ -72,6 +79,7 @@ class OpenCall:
     channel_id: str
     number_dialled: str
     language: str | None
+    caller_ref: str | None
     stage: str
     line: str | None
     waiting_since_at: datetime | None
@@ -123,10 +131,11 @@ class Records:
         caller_number: str | None,
         language: str | None,
         at: datetime,
-    ) -> None:
+    ) -> str | None:
         """A call begins. The caller's number is sealed here and leaves no other trace.
 
-        A withheld number (None, ``anonymous``…) leaves none at all. Saying it twice is harmless.
+        Returns its pseudonym. A withheld number (None, ``anonymous``…) leaves no trace at all,
+        and has none: None. Saying it twice is harmless.
         """
         data: dict[str, Any] = {
             "call_id": call_id,
@@ -137,10 +146,12 @@ class Records:
             "at": _stamp(at),
         }
         phone = Phone.parse(caller_number)
+        caller_ref = self._keys.caller_ref(phone) if phone is not None else None
         if phone is not None:
-            data["caller_ref"] = self._keys.caller_ref(phone)
+            data["caller_ref"] = caller_ref
             data["sealed"] = self._seal(call_id, "caller_number", phone.e164, NUMBER_KEPT)
         self._append("call.opened", data)
+        return caller_ref
 
     def stage(self, call_id: str, stage: str, **fields: Unpack[StageFields]) -> None:
         """The checkpoint of a call, written before it acts. Raises ValueError for another field."""
@@ -486,6 +497,7 @@ def _open_call(call: Call) -> OpenCall:
         channel_id=call.channel_id,
         number_dialled=call.number_dialled,
         language=call.language,
+        caller_ref=call.caller_ref,
         stage=call.stage,
         line=call.line,
         waiting_since_at=call.waiting_since_at,

@@ -246,6 +246,7 @@ async def test_the_next_process_finds_every_open_call_where_it_was(house: House)
         channel_id="channel-talking",
         number_dialled="0800190000",
         language="fr",
+        caller_ref=house.keys.caller_ref(Phone("+33639987654")),
         stage="REGULATION",
         line="regulators",
         waiting_since_at=seconds(1),

@@ -98,7 +98,6 @@ async def test_the_caller_who_has_waited_longest_is_served_first() -> None:
         short, long = ask(1), ask(9)
         waits = [house.take(short), house.take(long)]
         await rounds()
-        assert house.lines.waiting("regulators") == 2
         await house.ready("rosa")
         assert await waits[1] is house["rosa"]
         assert not waits[0].done()
@@ -113,6 +112,47 @@ async def test_a_caller_at_the_head_of_the_line_goes_before_all_others() -> None
         assert await waits[1] is house["rosa"]
         assert not waits[0].done()
         waits[0].cancel()
+
+
+async def test_whose_number_calls_too_often_goes_after_those_of_the_next_minutes() -> None:
+    async with a_house() as house:
+        often = ask(20, behind_seconds=600)
+        waits = [house.take(often), house.take(ask(11)), house.take(ask(1))]
+        await rounds()
+        await house.ready("rosa")
+        assert await waits[1] is house["rosa"]
+        await house.ready("remy")
+        # Ten minutes later they had their turn: nobody waits for ever.
+        assert await waits[0] is house["remy"]
+        assert not waits[2].done()
+        waits[2].cancel()
+
+
+async def test_who_had_someone_and_lost_them_goes_first_however_often_they_call() -> None:
+    async with a_house() as house:
+        waits = [house.take(ask(9)), house.take(ask(1, first=True, behind_seconds=600))]
+        await rounds()
+        await house.ready("rosa")
+        assert await waits[1] is house["rosa"]
+        waits[0].cancel()
+
+
+@pytest.mark.parametrize(("on_duty", "before"), [(0, 2), (1, 2), (2, 4)])
+async def test_a_line_is_crowded_when_more_wait_than_so_many_for_each_agent_on_duty(
+    on_duty: int, before: int
+) -> None:
+    async with a_house() as house, contextlib.AsyncExitStack() as line:
+        house["lea"].presence = Presence.READY  # of another line: she counts for nothing here
+        for id_ in ("rosa", "remy")[:on_duty]:
+            house[id_].presence = Presence.TALKING
+        line.enter_context(house.lines.joined("listeners"))
+        for waiting in range(1, before + 2):
+            line.enter_context(house.lines.joined("regulators"))
+            assert house.lines.waiting("regulators") == waiting
+            assert not house.lines.crowded("regulators", 2)
+        with house.lines.joined("regulators"):
+            assert house.lines.crowded("regulators", 2)
+        assert not house.lines.crowded("regulators", 2)
 
 
 async def test_a_caller_nobody_can_serve_holds_nobody_up() -> None:
@@ -151,7 +191,7 @@ async def test_an_agent_found_at_the_moment_the_caller_leaves_is_given_back() ->
         with pytest.raises(asyncio.CancelledError):
             await waiting
         assert house["rosa"].presence is Presence.READY
-        assert house.lines.waiting("regulators") == 0
+        assert house.lines._asks == []
 
 
 async def test_an_agent_being_reserved_while_the_caller_leaves_is_given_back() -> None:
