@@ -39,7 +39,7 @@ from cti.asterisk.ari import (
 )
 from cti.asterisk.legs import CallerLeg, ChannelLeg
 from cti.calls.house import House
-from cti.calls.repeats import TURNED_AWAY_WITH
+from cti.calls.repeats import TURNED_AWAY_WITH, behind_seconds
 from cti.calls.waiting import Ask
 from cti.people.agents import Accept, Agent, Decision, Decline, Engagement, Orient, Presence
 from cti.people.team import LINE_ROLES
@@ -94,7 +94,7 @@ class Call:
     stage: Stage = Stage.WELCOME
     caller_ref: str | None = None  # pseudonym of the caller's number
     duplicate: bool = False  # of a number that has enough calls with us now
-    behind_seconds: float = 0.0  # their number called too often: as if they had come later
+    frequent: bool = False  # of a number that has called too often in an hour
     started_at: datetime = field(default_factory=clock.now)
     waiting_since_at: datetime | None = None
     path: list[str] = field(default_factory=list)  # lines and people so far, for the pop
@@ -288,8 +288,7 @@ async def offer_around(call: Call, house: House, step: LineStep) -> bool:
         call.waiting_since_at,
         first=call.first,
         wanted=call.wanted,
-        # A person who has oriented them knows best.
-        behind_seconds=0.0 if call.answered else call.behind_seconds,
+        behind_seconds=behind_seconds(call),
     )
     if not call.first and not call.wanted:
         # Many callers hang up at once: a phantom ring burns a volunteer.

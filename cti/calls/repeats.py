@@ -63,10 +63,18 @@ def compare(call: Call, house: House) -> None:
     )
     in_an_hour = house.repeats.arrived(call.caller_ref, call.caller.id)
     if 0 < settings.same_number_per_hour_max < in_an_hour:
-        call.behind_seconds = BEHIND_SECONDS
+        call.frequent = True
         house.records.event("call.frequent", call_id=call.id, in_an_hour=in_an_hour)
     # Without its sentence, nobody is turned away.
     said = house.seconds(call.caller.language, TURNED_AWAY_WITH) is not None
     if said and 0 < settings.same_number_at_once_max <= others:
         call.duplicate = True
         house.records.event("call.duplicate", call_id=call.id, others=others)
+
+
+def behind_seconds(call: Call) -> float:
+    """How much later than they came this caller is served.
+
+    Not at all once a person has spoken with them: whoever orients them knows best.
+    """
+    return BEHIND_SECONDS if call.frequent and not call.answered else 0.0

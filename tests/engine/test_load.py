@@ -33,16 +33,20 @@ SECONDS_IN_THE_PROMPT = 34.0  # the dialplan's lease is 30 s, the prompt 40 s
 CALLER_XML = Path(__file__).with_name("caller.xml")
 
 
-async def crowd(line: Line, folder: Path, callers: int, stay_seconds: float) -> None:
-    """So many callers within a fifth of a second; returns when the last one has left.
+async def crowd(
+    line: Line, folder: Path, callers: int, stay_seconds: float, a_second: int = 100
+) -> list[float]:
+    """So many callers, so many of them a second; returns when the last one has left.
 
-    Each stays until the line hangs up, at most ``stay_seconds``. Fails unless every
-    one of them was answered and ended as a call should.
+    Each stays until the line hangs up, at most ``stay_seconds``. Fails unless every one of
+    them was answered and ended as a call should. Returns after how many milliseconds each
+    was answered.
     """
     host, port = line.server
     process = await asyncio.create_subprocess_exec(
         "sipp", f"{host}:{port}", "-sf", str(CALLER_XML), "-s", NUMBER, "-i", host,
-        "-m", str(callers), "-l", str(callers), "-r", "100", "-nostdin", "-trace_err",
+        "-m", str(callers), "-l", str(callers), "-r", str(a_second), "-nostdin", "-trace_err",
+        "-trace_rtt", "-rtt_freq", "1",
         "-error_file", "errors.log", "-recv_timeout", str(round(stay_seconds * 1000)),
         cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
@@ -57,6 +61,8 @@ async def crowd(line: Line, folder: Path, callers: int, stay_seconds: float) -> 
     errors = folder / "errors.log"
     why = errors.read_text() if errors.exists() else said.decode(errors="replace")
     assert status == 0, f"sipp: {status}\n{why[-3000:]}\n{line.tail()}"
+    (times,) = folder.glob("*_rtt.csv")
+    return [float(row.split(";")[1]) for row in times.read_text().splitlines()[1:]]
 
 
 async def records_since(line: Line, at: datetime) -> list[dict[str, Any]]:

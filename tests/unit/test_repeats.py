@@ -12,7 +12,14 @@ import pytest
 
 from cti import clock
 from cti.calls.call import Call
-from cti.calls.repeats import ARRIVALS_KEPT_MAX, BEHIND_SECONDS, HOUR_SECONDS, Repeats, compare
+from cti.calls.repeats import (
+    ARRIVALS_KEPT_MAX,
+    BEHIND_SECONDS,
+    HOUR_SECONDS,
+    Repeats,
+    behind_seconds,
+    compare,
+)
 
 NUMBERS = itertools.count(1)
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -69,14 +76,14 @@ def test_another_number_is_served_meanwhile() -> None:
         house.arrive("a")
     other = house.arrive("b")
     assert not other.duplicate
-    assert other.behind_seconds == 0
+    assert not other.frequent
 
 
 def test_withheld_numbers_are_never_compared() -> None:
     house = House(at_once_max=1, per_hour_max=1)
     calls = [house.arrive(None) for _ in range(9)]
     assert not any(turned_away(*calls))
-    assert not any(call.behind_seconds for call in calls)
+    assert not any(call.frequent for call in calls)
     assert house.events == []
 
 
@@ -111,8 +118,17 @@ def test_one_call_too_many_in_an_hour_is_served_after_others_and_said_to_supervi
         house.leave(calls[-1])
         calls.append(house.arrive("a"))
     assert not any(turned_away(*calls))
-    assert [call.behind_seconds for call in calls] == [0] * 30 + [BEHIND_SECONDS]
+    assert [behind_seconds(call) for call in calls] == [0] * 30 + [BEHIND_SECONDS]
     assert house.events == [("call.frequent", {"call_id": calls[30].id, "in_an_hour": 31})]
+
+
+def test_whom_a_person_has_heard_is_behind_nobody() -> None:
+    house = House(per_hour_max=1)
+    house.leave(house.arrive("a"))
+    call = house.arrive("a")
+    assert behind_seconds(call) == BEHIND_SECONDS
+    call.answered = True
+    assert behind_seconds(call) == 0
 
 
 def test_calls_of_more_than_an_hour_ago_are_forgotten() -> None:
@@ -121,15 +137,15 @@ def test_calls_of_more_than_an_hour_ago_are_forgotten() -> None:
     with clock.replaced(lambda: NOON, lambda: now):
         house.leave(house.arrive("a"))
         now += HOUR_SECONDS - 1
-        assert house.arrive("a").behind_seconds
+        assert house.arrive("a").frequent
         now += HOUR_SECONDS + 1
-        assert not house.arrive("a").behind_seconds
+        assert not house.arrive("a").frequent
 
 
 def test_a_caller_whom_the_dialplan_offers_again_has_called_once() -> None:
     house = House(per_hour_max=1)
     for _ in range(3):
-        assert not house.arrive("a", channel="the-same").behind_seconds
+        assert not house.arrive("a", channel="the-same").frequent
 
 
 @pytest.mark.parametrize("none", [0, -1])
@@ -137,7 +153,7 @@ def test_no_limit_can_be_chosen(none: int) -> None:
     house = House(at_once_max=none, per_hour_max=none)
     calls = [house.arrive("a") for _ in range(40)]
     assert not any(turned_away(*calls))
-    assert not any(call.behind_seconds for call in calls)
+    assert not any(call.frequent for call in calls)
 
 
 def test_a_flood_fills_no_memory() -> None:
