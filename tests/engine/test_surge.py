@@ -22,7 +22,7 @@ from tests.engine.test_load import closed_since, crowd, percentile, serve
 from tests.line import NUMBER, Desk, Line, a_line, likeness
 
 SURGE, A_SECOND = 50, 4  # callers; usually one comes every four seconds, for two agents
-RECOGNISED, NOT_HEARD = 0.8, 0.6
+RECOGNISED, NOT_HEARD = 0.8, 0.7
 RECOGNISED_BY_SECONDS = 5.0  # the beginning of a prompt
 LOOKED_EVERY_SECONDS = 2.0  # recognising costs this machine more than the line does
 ANSWERED_MS_MAX = 1000
