@@ -24,6 +24,7 @@ from cti.calls.house import House
 from cti.calls.reception import Reception
 from cti.calls.waiting import WaitingLines
 from cti.config import Settings, SettingsError
+from cti.lag import WINDOW_SECONDS, Lag, watch_loop
 from cti.people.agents import Agent, Presence, Role
 from cti.people.team import Team
 from cti.records.database import (
@@ -48,6 +49,8 @@ log = logging.getLogger("fil.controller")
 
 HEARTBEAT_SECONDS = 1.0
 PURGE_EVERY_SECONDS = 3600.0
+LAG_MS_MAX = 250  # later than this is said at once; otherwise it is said every minute
+LAG_SAID_EVERY_SECONDS = 60.0
 # What a person must mend: starting again by ourselves would change nothing.
 REFUSALS = (
     SettingsError,
@@ -85,6 +88,7 @@ async def run(settings: Settings, signs_of_life: int | None, demo_call: DemoCall
     presence_moved = asyncio.Event()
     house.team.presence_moved = presence_moved.set
     ready = asyncio.Event()
+    lags = {"event_lag_ms": ari.lag, "loop_lag_ms": Lag()}
 
     async def connected(engine: EngineInfo) -> None:
         with contextlib.suppress(AriError):
@@ -99,6 +103,7 @@ async def run(settings: Settings, signs_of_life: int | None, demo_call: DemoCall
         settings,
         lambda: "degraded" if house.records.degraded or house.team.degraded else "ok",
         demo_call,
+        lambda: {name: lag.figures() for name, lag in lags.items()},
     )
     site = await _serve_web(app, settings)
     try:
@@ -111,6 +116,8 @@ async def run(settings: Settings, signs_of_life: int | None, demo_call: DemoCall
             tasks.create_task(house.records.run())
             tasks.create_task(_tell_on_call(house, presence_moved))
             tasks.create_task(_purge(database))
+            tasks.create_task(watch_loop(lags["loop_lag_ms"]))
+            tasks.create_task(say_lag(lags["event_lag_ms"], lags["loop_lag_ms"]))
             if signs_of_life is not None:
                 tasks.create_task(_beat(signs_of_life, ready))
     except* (EngineRefused, AppTaken) as group:
@@ -231,6 +238,19 @@ async def _purge(database: Database) -> None:
         except DatabaseAway:
             log.warning("sealed.not_purged")  # in an hour, then
         await asyncio.sleep(PURGE_EVERY_SECONDS)
+
+
+async def say_lag(events: Lag, loop: Lag) -> None:
+    """Log how late the engine's events and our own loop are: at once when late, else at times."""
+    said_at = clock.monotonic()
+    while True:
+        await asyncio.sleep(WINDOW_SECONDS)
+        event, own = events.figures()["worst"], loop.figures()["worst"]
+        late = max(event, own) > LAG_MS_MAX
+        if late or clock.monotonic() - said_at >= LAG_SAID_EVERY_SECONDS - WINDOW_SECONDS / 2:
+            said_at = clock.monotonic()
+            level = logging.WARNING if late else logging.INFO
+            log.log(level, "engine.lag", extra={"event_ms": event, "loop_ms": own})
 
 
 async def _beat(pipe: int, ready: asyncio.Event) -> None:

@@ -32,6 +32,7 @@ from cti.asterisk import ari_models as models
 from cti.asterisk.ari_base import EPOCH, Json, Request, path, record, text
 from cti.asterisk.ari_models import CallBroadcast, Event
 from cti.asterisk.wire import POOL_MAX, Socket, Wire, WireLost
+from cti.lag import Lag
 
 log = logging.getLogger(__name__)
 
@@ -231,6 +232,7 @@ class Ari:
         self.last_event_at = clock.monotonic()
         self.lost_at: datetime | None = None  # when we last lost the engine
         self.on_orphan = on_orphan
+        self.lag = Lag()  # from the engine's clock on an event to our handing it over
         self._wire = wire
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._may_block = asyncio.Semaphore(POOL_MAX - POOL_KEPT_FREE)
@@ -393,7 +395,7 @@ class Ari:
 
     def _take(self, ids: set[str], event: Event) -> None:
         if self._held is None:
-            self._deliver(ids, event)
+            self._hand_over(ids, event)
         elif len(self._held) < HELD_EVENTS_MAX:
             self._held.append((ids, event))
         else:
@@ -403,7 +405,13 @@ class Ari:
         """Deliver what was held, then let events through."""
         held, self._held = self._held, None
         for ids, event in held or ():
-            self._deliver(ids, event)
+            self._hand_over(ids, event)
+
+    def _hand_over(self, ids: set[str], event: Event) -> None:
+        """Deliver what the engine said, and note how late."""
+        if event.timestamp != EPOCH:
+            self.lag.note((clock.now() - event.timestamp).total_seconds())
+        self._deliver(ids, event)
 
     # --- commands out
 

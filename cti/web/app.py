@@ -65,11 +65,13 @@ HEADERS = {
 HTTPS_ONLY = "max-age=31536000; includeSubDomains"
 
 Health = Callable[[], str]
+Figures = Callable[[], dict[str, Any]]
 DemoCall = Callable[[], Awaitable[None]]
 
 PAGES: web.AppKey[jinja2.Environment] = web.AppKey("pages", jinja2.Environment)
 WRAP_UP_SECONDS: web.AppKey[int] = web.AppKey("wrap_up_seconds", int)
 HEALTH: web.AppKey[Health] = web.AppKey("health")
+FIGURES: web.AppKey[Figures] = web.AppKey("figures")
 DEMO_CALL: web.AppKey[DemoCall | None] = web.AppKey("demo_call")
 
 
@@ -95,9 +97,11 @@ def make_app(
     settings: WebSettings,
     health: Health = lambda: "ok",
     demo_call: DemoCall | None = None,
+    figures: Figures = dict,
 ) -> web.Application:
     """Build the web application. ``health`` returns "ok" or "degraded".
 
+    ``figures`` are shown beside it: how late the line is, for whoever watches it.
     ``demo_call`` starts a scripted caller and returns once it dials; it puts a
     button on the desk, and belongs to the demo only.
     """
@@ -112,6 +116,7 @@ def make_app(
     )
     app[WRAP_UP_SECONDS] = settings.wrap_up_seconds
     app[HEALTH] = health
+    app[FIGURES] = figures
     app[DEMO_CALL] = demo_call
     get, post = app.router.add_get, app.router.add_post
     get("/", desk)
@@ -357,7 +362,7 @@ async def contract(_: web.Request) -> web.Response:
 @allow("public")
 async def healthy(request: web.Request) -> web.Response:
     """``GET /health``: 200 while calls are served; "degraded" when something behind is not."""
-    return web.json_response({"status": request.app[HEALTH]()})
+    return web.json_response({"status": request.app[HEALTH](), **request.app[FIGURES]()})
 
 
 @allow("public")
