@@ -6,7 +6,13 @@ PY := $(VENV)/bin/python
 FIL := $(VENV)/bin/fil
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: demo demo-closed call test check bench engine setup lint clean lock
+MINUTES ?= 10
+RATE ?= 5
+CALLERS ?= 100
+AGENTS ?= 30
+SEED ?= 1
+
+.PHONY: demo demo-closed call test check bench load engine setup lint clean lock
 
 demo: setup ## set up and run the whole line (Ctrl-C stops everything)
 	@$(FIL) demo
@@ -35,6 +41,9 @@ lint:
 
 bench: setup ## how fast the line answers, beside native Asterisk
 	@$(PY) -m bench.first_sound
+
+load: setup ## many callers at once, each one judged: MINUTES RATE CALLERS AGENTS SEED
+	@$(PY) -m bench.load --minutes $(MINUTES) --rate $(RATE) --callers $(CALLERS) --agents $(AGENTS) --seed $(SEED)
 
 setup: $(VENV)/ready
 

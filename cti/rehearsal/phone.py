@@ -347,8 +347,12 @@ class _Sound:
         self._seq = secrets.randbelow(1 << 15)
         self._timestamp = secrets.randbelow(1 << 31)
         self._source = secrets.randbits(32)
-        self._socket = _open(host, self._readable)
+        self._socket = self._open(host)
         self.port: int = self._socket.getsockname()[1]
+
+    def _open(self, host: str) -> socket.socket:
+        """The socket of this call's sound; phones in great number share theirs."""
+        return _open(host, self._readable)
 
     def close(self) -> None:
         _shut(self._socket)
@@ -406,15 +410,19 @@ class _Sound:
 
     def _readable(self) -> None:
         for data, source, arrival in _read(self._socket):
-            if len(data) < 12 or data[0] >> 6 != 2:
-                continue
-            _, second, seq, timestamp, ssrc = struct.unpack(">BBHII", data[:12])
-            start = 12 + 4 * (data[0] & 0xF)
-            packet = Packet(arrival, seq, timestamp, ssrc, second & 0x7F, data[start:])
-            if self.remote is None:
-                self._early = [*self._early[-PACKETS_READ_AT_ONCE_MAX:], (source[1], packet)]
-            else:
-                self._take(packet, source[1])
+            self.hear(data, source[1], arrival)
+
+    def hear(self, data: bytes, port: int, arrival: float) -> None:
+        """One packet came from this port."""
+        if len(data) < 12 or data[0] >> 6 != 2:
+            return
+        _, second, seq, timestamp, ssrc = struct.unpack_from(">BBHII", data)
+        start = 12 + 4 * (data[0] & 0xF)
+        packet = Packet(arrival, seq, timestamp, ssrc, second & 0x7F, data[start:])
+        if self.remote is None:
+            self._early = [*self._early[-PACKETS_READ_AT_ONCE_MAX:], (port, packet)]
+        else:
+            self._take(packet, port)
 
     def _take(self, packet: Packet, port: int) -> None:
         # An earlier call on the same UDP port may still be sending: that sound is not ours.
@@ -448,7 +456,7 @@ class PhoneCall:
         self.ended_by: Literal["us", "them"] | None = None
         self.end_status: int | str | None = None  # SIP code, "BYE", "CANCEL" or "vanished"
         self._phone = phone
-        self._sound = _Sound(phone.host, phone._packets, phone._voice_loops)
+        self._sound = phone._make_sound()
         self._sending = phone._early_rtp
         self._stopped_at: float | None = None
         self._rang, self._was_answered, self._over = (asyncio.Event() for _ in range(3))
@@ -1250,6 +1258,9 @@ class Phone:
         self._scripts.add(asyncio.create_task(run()))
 
     # sound
+
+    def _make_sound(self) -> _Sound:
+        return _Sound(self.host, self._packets, self._voice_loops)
 
     def _packets(self, codec: Codec) -> list[bytes]:
         """The phone's voice, coded once for all its calls."""

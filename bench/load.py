@@ -1,0 +1,267 @@
+"""A load on one line of its own: many callers, many agents, and what becomes of each of them.
+
+``make load MINUTES=10 RATE=5 CALLERS=100 AGENTS=30 SEED=1``, or ``python -m bench.load --help``.
+Calls come as a Poisson stream, drawn from a seed. A third of the callers give up during the
+greeting; the others talk (about 20 s in all: greeting, talk, goodbye). Each caller and each
+agent speaks a tone: nothing is counted as talked unless each side heard the other.
+Exits with 1 when a caller was lost, a record is wrong, or something was left behind.
+``--curve`` measures instead what a call costs at several rates, beside the engine alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bench.choir import Choir
+from bench.judge import Fate, heard_both_ways, judge, percentile, records_agree
+from bench.people import Agent, Callers, Plan, Screen, agent_name, at_work, plans
+from bench.usage import Meter, Usage
+from cti.records.database import create_database
+from cti.records.people import PeopleStore
+from cti.records.privacy import Keys
+from cti.rehearsal.sound import Samples, read_wav
+from tests.line import NUMBER, Line, a_line
+
+AGENTS_MAX = 70  # their tones must stay within what a telephone carries
+DRAIN_SECONDS_MAX = 240.0
+LAG_ASKED_EVERY_SECONDS = 10.0  # the window that /health looks back on
+RTP_PORTS = {"FIL_RTP_PORT_FIRST": "27000", "FIL_RTP_PORT_LAST": "30999"}
+
+
+@dataclass(eq=False)
+class Load:
+    """One line under load: what is needed to put calls on it and to judge them."""
+
+    line: Line
+    choir: Choir
+    callers: Callers
+    agents: list[Agent]
+    screens: list[Screen]
+    meter: Meter
+    goodbye: Samples
+
+
+@asynccontextmanager
+async def a_loaded_line(agents: int, callers: int, dialplan: str = "") -> AsyncIterator[Load]:
+    """A line with so many agents at work and room for so many callers; down again at the end."""
+    if agents > AGENTS_MAX:
+        raise SystemExit(f"A load has at most {AGENTS_MAX} agents.")
+    with tempfile.TemporaryDirectory(prefix="fil-load-") as folder:
+        async with a_line(Path(folder), **RTP_PORTS) as line:
+            await _staff(line, agents)
+            written = line.settings.data / "engine/etc/extensions.conf"
+            written.write_text(written.read_text() + dialplan)
+            line.cli("dialplan reload")
+            line.stop()
+            await line.start()
+            choir = Choir()
+            playing = asyncio.create_task(choir.run())
+            try:
+                async with (
+                    Callers(choir, line.server, callers) as crowd,
+                    at_work(line, choir, crowd, agents) as (people, screens),
+                ):
+                    goodbye = read_wav(line.sounds / "fr/au-revoir.wav")
+                    yield Load(line, choir, crowd, people, screens, Meter(line), goodbye)
+            finally:
+                playing.cancel()
+
+
+async def _staff(line: Line, count: int) -> None:
+    """Write so many agents in the line's database."""
+    database = create_database(line.settings.database)
+    try:
+        store = PeopleStore(database, Keys.load_or_create(line.settings.data / "secrets"))
+        for name in map(agent_name, range(count)):
+            await store.add(
+                name, name=name, roles=["regulator"], phone=name,
+                password=f"demo-{name}", languages=["fr", "en"], sip_secret=f"demo-{name}",
+            )  # fmt: skip
+    finally:
+        await database.close()
+
+
+async def put_calls(load: Load, wanted: list[Plan], to: str = NUMBER) -> list[Fate]:
+    """Place every call at its time; returns what became of each, when the last one is over."""
+    began = time.monotonic()
+    fates: list[Fate] = []
+
+    async def one(plan: Plan) -> None:
+        caller = await load.callers.one(plan, to)
+        fates.append(judge(caller, len(load.agents), load.goodbye))
+
+    async with asyncio.timeout(wanted[-1].at + DRAIN_SECONDS_MAX), asyncio.TaskGroup() as calls:
+        for plan in wanted:
+            await asyncio.sleep(max(0.0, began + plan.at - time.monotonic()))
+            calls.create_task(one(plan))
+    return fates
+
+
+async def watch_lag(load: Load, seen: list[dict[str, Any]]) -> None:
+    """Ask the line how late it is, for every ten seconds of the load. For ever."""
+    async with aiohttp.ClientSession() as session:
+        while True:
+            await asyncio.sleep(LAG_ASKED_EVERY_SECONDS)
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async with session.get(f"{load.line.web}/health") as reply:
+                    seen.append(await reply.json())
+
+
+async def what_is_left(load: Load, fates: list[Fate]) -> list[str]:
+    """What should not be there once all calls are over."""
+    left = []
+    try:
+        await load.line.until(load.line.is_quiet, 15, "nothing left in the engine")
+    except AssertionError:
+        left.append(f"in the engine: {load.line.channels()} {load.line.talk_bridges()}")
+    await asyncio.sleep(3)  # the longest wrap-up, and the records' way to the database
+    until = time.monotonic() + 10
+    while (wrong := await records_agree(load.line, fates)) and time.monotonic() < until:  # noqa: ASYNC110
+        await asyncio.sleep(0.5)
+    busy = Counter(str(presence) for s in load.screens if (presence := s.presence_now()) != "READY")
+    left += [f"{count} agents are {presence}" for presence, count in busy.items()]
+    return left + [f"{n} times {what}" for what, n in Counter(wrong).items()]
+
+
+def figures(
+    load: Load, fates: list[Fate], used: tuple[Usage, Usage], lags: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Everything that is told of a load."""
+    before, after = used
+    cost = after.since(before)
+    kinds = Counter(fate.kind for fate in fates)
+    told = {
+        "calls": len(fates),
+        "answered": sum(fate.answer_ms is not None for fate in fates),
+        "talked": kinds["talked"],
+        "abandoned": kinds["abandoned"],
+        "lost": kinds["lost"],
+        "goodbyes": sum(fate.goodbye for fate in fates),
+        "callers_at_once": load.callers.peak,
+        "held_back": load.callers.held_back,
+        "degraded_windows": sum(lag["status"] != "ok" for lag in lags),
+        "answer_ms": _spread([f.answer_ms for f in fates]),
+        "first_sound_ms": _spread([f.sound_ms for f in fates]),
+        "human_s": _spread([f.human_s for f in fates]),
+        "longest_silence_s": max((f.silence_s for f in fates), default=0.0),
+        "pop_ack_ms": _spread([ms for screen in load.screens for ms in screen.pop_ms]),
+        "withdrawn": dict(sum((a.withdrawn for a in load.agents), Counter())),
+        "agent_troubles": dict(sum((a.troubles for a in load.agents), Counter())),
+        "harness_late_ms": load.choir.late * 1000,
+        "seconds": cost["at"],
+        "memory_mb": {
+            "controller": [before.controller_mb, after.controller_mb],
+            "engine": [before.engine_mb, after.engine_mb],
+        },
+    }
+    for name in ("event_lag_ms", "loop_lag_ms"):
+        windows = [lag[name] for lag in lags if name in lag]
+        told[name] = {
+            "p50": percentile([float(w["p50"]) for w in windows], 50),
+            "p99": percentile([float(w["p99"]) for w in windows], 100),
+            "max": percentile([float(w["worst"]) for w in windows], 100),
+        }
+    parts = ("controller", "engine", "harness", "machine")
+    told["cpu_percent_of_a_core"] = {p: 100 * cost[p] / cost["at"] for p in parts}
+    told["cpu_ms_per_call"] = {p: 1000 * cost[p] / max(1, len(fates)) for p in parts}
+    return _rounded(told)
+
+
+def _spread(values: list[float | None]) -> dict[str, float]:
+    known = [value for value in values if value is not None]
+    return {f"p{p}": percentile(known, p) for p in (50, 99)} | {"max": percentile(known, 100)}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_rounded(one) for one in value]
+    return round(value, 1) if isinstance(value, float) else value
+
+
+def table(told: dict[str, Any]) -> str:
+    """The figures as two columns."""
+
+    def shown(value: Any) -> str:
+        if isinstance(value, dict):
+            return ", ".join(f"{key} {shown(one)}" for key, one in value.items()) or "none"
+        if isinstance(value, list):
+            return " to ".join(map(shown, value))
+        return str(value)
+
+    rows = [f"| {name.replace('_', ' ')} | {shown(value)} |" for name, value in told.items()]
+    return "\n".join(["| measure | value |", "|---|---|", *rows])
+
+
+async def load_once(options: argparse.Namespace) -> int:
+    """Run one load and tell of it; the exit status."""
+    wanted = plans(options.seed, options.rate, options.minutes * 60)
+    lags: list[dict[str, Any]] = []
+    say(f"a line of its own with {options.agents} agents is starting (about a minute)")
+    async with a_loaded_line(options.agents, options.callers) as load:
+        say(f"{len(wanted)} calls in {options.minutes:g} minutes")
+        watching = asyncio.create_task(watch_lag(load, lags))
+        before = load.meter.read()
+        fates = await put_calls(load, wanted)
+        after = load.meter.read()
+        watching.cancel()
+        left = await what_is_left(load, fates)
+        heard_both_ways(fates, load.agents)
+        told = figures(load, fates, (before, after), lags)
+        if options.keep_log:
+            Path(options.keep_log).write_text(load.line.log_path.read_text())
+    faults = Counter(fault for fate in fates for fault in fate.faults)
+    told |= {"faults": dict(faults), "left_behind": left}
+    print(table(told))
+    print(json.dumps(told | {"options": vars(options)}))
+    return 1 if faults or left else 0
+
+
+def say(text: str) -> None:
+    """Tell whoever waits."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def read_options() -> argparse.Namespace:
+    """What was asked for on the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--rate", type=float, default=5, help="calls a second")
+    parser.add_argument("--callers", type=int, default=100, help="at a time, at most")
+    parser.add_argument("--agents", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep-log", default="", help="where to copy the controller's log")
+    return parser.parse_args()
+
+
+async def main() -> int:
+    """Do what was asked; a stop (SIGTERM, Ctrl-C) takes everything down first."""
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        return await load_once(read_options())
+    except asyncio.CancelledError:
+        say("stopped; everything is down again")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
