@@ -37,7 +37,8 @@ class Exchange:
     def __init__(self, ari: Ari, settings: Settings) -> None:
         self.ari = ari
         self._settings = settings
-        self._on_call: str | None = None
+        self._on_call: str | None = None  # what the engine was told
+        self._on_call_written: str | None = None
         self._on_call_lock = asyncio.Lock()
 
     async def prepare(self, lines: Iterable[str]) -> None:
@@ -186,12 +187,15 @@ class Exchange:
     async def tell_on_call(self, phones: Iterable[str]) -> None:
         """Tell the engine whom to ring when we cannot: in its memory, and on disk for later."""
         wanted = list(phones) or [p for p in self._settings.on_call.split("&") if p]
+        value = "&".join(wanted)
         async with self._on_call_lock:
-            try:
-                value = write_on_call(self._settings, wanted)
-            except OSError as error:  # a full disk costs the list, not the line
-                log.error("on_call.not_written", extra={"error": type(error).__name__})
-                value = "&".join(wanted)
+            # Every presence passes here, and few of them change who is on call.
+            if value != self._on_call_written:
+                try:
+                    write_on_call(self._settings, wanted)
+                    self._on_call_written = value
+                except OSError as error:  # a full disk costs the list, not the line
+                    log.error("on_call.not_written", extra={"error": type(error).__name__})
             if value == self._on_call or not self.ari.connected:
                 return
             try:

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 BATCH_ENTRIES_MAX: Final = 200
 RETRY_SECONDS_MIN: Final = 0.1
 RETRY_SECONDS_MAX: Final = 5.0
+GATHERED_SECONDS: Final = 0.2  # what comes within this is copied together: one commit, not ten
 IDLE_SECONDS_MAX: Final = 60.0  # how often the journal may let go of old files
 READ_SECONDS_MAX: Final = 2.0  # what a call being taken back waits for the database
 EVENT_TEXT_CHARS_MAX: Final = 80
@@ -306,6 +307,7 @@ class Records:
             self._journal.forget(self._copied_number)
             if not more:
                 await _wait(self._appended, IDLE_SECONDS_MAX)
+                await asyncio.sleep(GATHERED_SECONDS)
 
     def _note_failure(self, error: Exception) -> None:
         if not self._database_fails:

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from cti.asterisk import engine
+from cti.asterisk.ari import Ari
 from cti.asterisk.engine import TEMPLATES, PhoneAccount, render, write_on_call, write_phones
+from cti.asterisk.exchange import Exchange
+from cti.asterisk.wire import HttpWire
 from cti.config import Settings, SettingsError
 
 
@@ -188,3 +191,27 @@ def test_whom_the_engine_rings_by_itself_is_one_line_of_account_names(tmp_path: 
     assert path.stat().st_mode & 0o777 == 0o644
     assert write_on_call(Settings(data=tmp_path), []) == ""
     assert path.read_text() == "FIL_ON_CALL=\n"
+
+
+async def test_a_presence_that_changes_nobody_on_call_writes_no_file(tmp_path: Path) -> None:
+    rendered(tmp_path)
+    exchange = Exchange(Ari(HttpWire("http://127.0.0.1:1", "fil", "")), Settings(data=tmp_path))
+    path = tmp_path / "engine/state/on-call.conf"
+    await exchange.tell_on_call(["rosa", "remy"])
+    first = path.stat().st_ino
+    await exchange.tell_on_call(["rosa", "remy"])
+    assert path.stat().st_ino == first
+    await exchange.tell_on_call(["remy"])
+    assert path.read_text() == "FIL_ON_CALL=remy\n"
+
+
+async def test_an_on_call_file_that_could_not_be_written_is_written_next_time(
+    tmp_path: Path,
+) -> None:
+    state = rendered(tmp_path).parent / "state"
+    exchange = Exchange(Ari(HttpWire("http://127.0.0.1:1", "fil", "")), Settings(data=tmp_path))
+    state.rename(state.with_name("away"))  # as a disk that refuses
+    await exchange.tell_on_call(["rosa"])
+    state.with_name("away").rename(state)
+    await exchange.tell_on_call(["rosa"])
+    assert (state / "on-call.conf").read_text() == "FIL_ON_CALL=rosa\n"

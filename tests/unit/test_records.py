@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cti.records import database as database_module
 from cti.records import people as people_module
 from cti.records.database import (
+    Database,
     DatabaseAway,
     DatabaseRefused,
     check_version,
@@ -754,3 +755,25 @@ async def test_signing_in_forgets_the_account_s_failures_not_the_address_s(
     await people.clear_failures("rosa")
     assert await people.delay_seconds("rosa", "198.51.100.9") == 0
     assert await people.delay_seconds("remy", "192.0.2.1") > 0
+
+
+async def test_what_is_said_within_a_moment_is_copied_in_one_transaction(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.dial("first")
+    await house.flushed()
+    transactions = 0
+    write = Database.write
+
+    async def counted(self: Database, work: Any) -> Any:
+        nonlocal transactions
+        transactions += 1
+        return await write(self, work)
+
+    monkeypatch.setattr(Database, "write", counted)
+    for number in range(10):
+        house.records.event("menu.key", call_id="first", key=str(number))
+        await asyncio.sleep(0.01)
+    await house.flushed()
+    assert transactions <= 3
+    assert len([row for row in await house.rows(Event) if row.type == "menu.key"]) == 10
