@@ -11,12 +11,12 @@ import numpy as np
 from sqlalchemy import select
 
 from bench.choir import VOICES, agent_hz
-from bench.people import WINDOW_SECONDS, Agent, Caller, tones, who
+from bench.people import WINDOW_SECONDS, Agent, Caller, as_sent, tones, who
 from cti.records.database import create_database
 from cti.records.models import Call
 from cti.records.privacy import Keys, Phone
 from cti.rehearsal.phone import SOUND_DBFS_MIN
-from cti.rehearsal.sound import RATE, Received, Samples, correlation
+from cti.rehearsal.sound import FRAME_SECONDS, RATE, Received, Samples, correlation
 from tests.line import Line
 
 SOUND_SECONDS_MAX = 1.0  # from the answer to the first sound
@@ -60,13 +60,15 @@ def judge(caller: Caller, agents: int, goodbye: Samples | None) -> Fate:
     fate.sound_ms = None if first is None else (first - began) * 1000
     quiet = received.silences(began, ended, SOUND_DBFS_MIN, 0.5)
     fate.silence_s = max((seconds for _, seconds in quiet), default=0.0)
-    heard = received.heard(began, ended)
+    packets = received.between(began, ended)
+    heard = as_sent(packets)
     call._sound.received = Received()
     spoken = [who(hz, agent_hz, agents) if hz else None for hz in tones(heard)]
     counts = Counter(agent for agent in spoken if agent is not None)
     fate.agents = [agent for agent, windows in counts.items() if windows >= WINDOWS_MIN]
     if fate.agents:
-        fate.human_s = spoken.index(fate.agents[0]) * WINDOW_SECONDS
+        at = round(spoken.index(fate.agents[0]) * WINDOW_SECONDS / FRAME_SECONDS)
+        fate.human_s = packets[at].arrival - began
     late = fate.sound_ms is None or fate.sound_ms > SOUND_SECONDS_MAX * 1000
     if late and ended - began > SOUND_SECONDS_MAX:
         fate.faults.append("no sound within 1 s")

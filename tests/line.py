@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -349,9 +349,19 @@ class Desk:
             ) from None
 
 
+async def as_it_is(_: Line) -> None:
+    """Nothing more to prepare."""
+
+
 @asynccontextmanager
-async def a_line(data: Path, *, flow: str = "demo.yaml", **settings: str) -> AsyncIterator[Line]:
-    """A whole line of its own in ``data``; down again at the end."""
+async def a_line(
+    data: Path,
+    *,
+    flow: str = "demo.yaml",
+    prepare: Callable[[Line], Awaitable[None]] = as_it_is,
+    **settings: str,
+) -> AsyncIterator[Line]:
+    """A whole line of its own in ``data``; down again at the end. ``prepare``: before it starts."""
     sip, ari, ami, web = free_ports(4)
     rtp = 10000 + os.getpid() % 50 * 200
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FIL_")} | {
@@ -372,8 +382,9 @@ async def a_line(data: Path, *, flow: str = "demo.yaml", **settings: str) -> Asy
     setup.init(line.settings, lambda text: None)
     await setup.prepare_database(line.settings)
     await setup.add_demo_people(line.settings)
-    line.engine("up")
+    await prepare(line)
     try:
+        line.engine("up")
         await line.start()
         yield line
     finally:
