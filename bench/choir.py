@@ -13,7 +13,7 @@ import itertools
 import socket
 import sys
 import time
-from typing import Any
+from typing import Any, Self
 
 from cti.rehearsal.phone import (
     LATE_SECONDS_MAX,
@@ -83,20 +83,32 @@ class _SharedSound(_Sound):
 
 
 class Choir:
-    """What many phones share. ``run`` it for as long as they live."""
+    """What many phones share; use it with ``async with``, around them."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
-        self.ears = itertools.cycle([_Ear(host) for _ in range(SOCKETS)])
+        self._ears = [_Ear(host) for _ in range(SOCKETS)]
+        self._next_ear = itertools.cycle(self._ears)
         self.sounding: set[_Sound] = set()
         self.late: float = 0.0  # seconds: the most that the clock was late, hence our own doing
         self._voices: dict[float, list[bytes]] = {}
+        self._playing: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
+    async def __aenter__(self) -> Self:
+        self._playing = asyncio.create_task(self._play())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._playing is not None:
+            self._playing.cancel()
+            await asyncio.wait({self._playing})
+        for ear in self._ears:
+            ear.socket.close()
+
+    async def _play(self) -> None:
         """Every 20 ms, read what came and send what is due. For ever."""
-        ears = [next(self.ears) for _ in range(SOCKETS)]
         due = time.monotonic()
         while True:
-            for ear in ears:
+            for ear in self._ears:
                 ear.hear()
             for sound in tuple(self.sounding):
                 sound.tick()
@@ -115,7 +127,7 @@ class Choir:
 
     def sound(self, hz: float) -> _Sound:
         """The sound of one more call."""
-        return _SharedSound(next(self.ears), lambda _: self.voice(hz))
+        return _SharedSound(next(self._next_ear), lambda _: self.voice(hz))
 
 
 class Member(Phone):

@@ -73,17 +73,13 @@ async def a_loaded_line(agents: int, callers: int, dialplan: str = "") -> AsyncI
     with tempfile.TemporaryDirectory(prefix="fil-load-") as folder:
         async with a_line(Path(folder), prepare=prepare, **RTP_PORTS) as line:
             _go_first()
-            choir = Choir()
-            playing = asyncio.create_task(choir.run())
-            try:
-                async with (
-                    Callers(choir, line.server, callers) as crowd,
-                    at_work(line, choir, crowd, agents) as (people, screens),
-                ):
-                    goodbye = read_wav(line.sounds / "fr/au-revoir.wav")
-                    yield Load(line, choir, crowd, people, screens, Meter(line), goodbye)
-            finally:
-                playing.cancel()
+            async with (
+                Choir() as choir,
+                Callers(choir, line.server, callers) as crowd,
+                at_work(line, choir, crowd, agents) as (people, screens),
+            ):
+                goodbye = read_wav(line.sounds / "fr/au-revoir.wav")
+                yield Load(line, choir, crowd, people, screens, Meter(line), goodbye)
 
 
 def _go_first() -> None:
