@@ -337,6 +337,8 @@ class Records:
 
         async def copy(session: AsyncSession) -> list[Entry]:
             entries = await self._next_entries(session, entries_max)
+            # Held while we copy: a session forgets the rows that nobody else holds.
+            session.info["known"] = await _known(session, entries)
             for entry in entries:
                 await _apply(session, self._journal.id, entry)
             return entries
@@ -383,6 +385,18 @@ def _is_entry_at_fault(error: Exception) -> bool:
         state = str(getattr(error.orig, "sqlstate", "") or "")
         return isinstance(error, IntegrityError) or state[:2] in ("22", "23")
     return isinstance(error, StatementError | KeyError | TypeError | ValueError)
+
+
+async def _known(session: AsyncSession, entries: list[Entry]) -> list[Call | Leg]:
+    """Load at once the rows that the entries speak of, so that each is not asked for again."""
+    calls = {entry.data.get("call_id") for entry in entries} - {None}
+    legs = {entry.data.get("leg_id") for entry in entries} - {None}
+    known: list[Call | Leg] = []
+    if calls:
+        known += await session.scalars(select(Call).where(Call.id.in_(calls)))
+    if legs:
+        known += await session.scalars(select(Leg).where(Leg.id.in_(legs)))
+    return known
 
 
 async def _apply(session: AsyncSession, journal_id: str, entry: Entry) -> None:

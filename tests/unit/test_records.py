@@ -777,3 +777,29 @@ async def test_what_is_said_within_a_moment_is_copied_in_one_transaction(
     await house.flushed()
     assert transactions <= 3
     assert len([row for row in await house.rows(Event) if row.type == "menu.key"]) == 10
+
+
+async def test_calls_and_legs_are_loaded_once_for_all_that_is_copied_together(
+    house: House,
+) -> None:
+    calls = [f"call{number}" for number in range(5)]
+    for call in calls:
+        house.dial(call)
+        house.records.leg(call, f"{call}-first", "rosa", "regulator", "rung", NOON)
+    await house.flushed()
+    asked: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        asked.append(statement)
+
+    event.listen(house.database.engine.sync_engine, "before_cursor_execute", note)
+    for happened in ("answered", "ended"):
+        for call in calls:
+            house.records.leg(call, f"{call}-first", "rosa", "regulator", happened, NOON)
+            house.records.leg(call, f"{call}-{happened}", "remy", "regulator", "rung", NOON)
+    await house.flushed()
+    loaded = [statement for statement in asked if "FROM calls" in statement]
+    assert len(loaded) <= 2
+    # The ten legs that are new are looked for one by one.
+    assert sum("FROM legs" in statement for statement in asked) <= 12
+    assert {call.agent_id for call in await house.rows(Call)} == {"rosa"}
