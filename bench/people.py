@@ -210,8 +210,8 @@ class Screen(Desk):
             self._news.set()
 
     def presence_now(self) -> str:
-        """What the screen shows now."""
-        return self.presence()[0]
+        """The presence that the screen shows now, or CLOSED."""
+        return "CLOSED" if self._socket.closed else self.presence()[0]
 
 
 @dataclass(eq=False)
@@ -230,6 +230,7 @@ class Agent:
         self.talks: list[Talk] = []
         self.troubles: Counter[str] = Counter()  # what should not happen to an agent
         self.withdrawn: Counter[str] = Counter()  # why an offer was taken back
+        self._talking: asyncio.Task[None] | None = None
 
     async def _recognise(self, call: PhoneCall) -> Caller | None:
         """Who speaks on the phone; None when it is nobody for three seconds."""
@@ -244,7 +245,9 @@ class Agent:
                     self.talks.append(Talk(self.index, index))
                     return self.callers.now.get(index)
         if call.state == "up":
-            self.troubles["heard nobody"] += 1
+            packets = call._sound.received.between(until - RECOGNISED_SECONDS_MAX, until)
+            loud = rms_dbfs(as_sent(packets))
+            self.troubles[f"heard nobody: {len(packets)} packets, {loud:.0f} dBFS"] += 1
         return None
 
     async def talk(self, call: PhoneCall) -> None:
@@ -270,30 +273,36 @@ class Agent:
         await call.hang_up()
 
     async def work(self, screen: Screen) -> None:
-        """Obey the screen, for ever."""
-        talking: asyncio.Task[None] | None = None
+        """Obey the screen, for ever; a screen that does not answer is noted, and obeyed again."""
         while True:
             frame = await screen.told.get()
-            data = frame["data"]
-            match frame["type"]:
-                case "call.connected":
-                    talking = asyncio.create_task(self._one(screen, data["call"]["id"]))
-                case "call.withdrawn":
-                    self.withdrawn[data["reason"]] += 1
-                case "call.ended":
-                    if talking is not None:
-                        talking.cancel()
-                    if data["reason"] == "lost":
-                        self.troubles["lost"] += 1
-                    else:
-                        await self._wrap_up(screen, data["call"]["id"])
-                case "presence.changed" if data["presence"] == "NOT_READY":
-                    self.troubles[data["reason"]] += 1
-                    await screen.be("READY")
-                case _:
-                    pass
+            try:
+                await self._obey(screen, frame["type"], frame["data"])
+            except (TimeoutError, AssertionError, ConnectionError):
+                self.troubles["the screen did not answer"] += 1
+
+    async def _obey(self, screen: Screen, what: str, data: dict[str, Any]) -> None:
+        match what:
+            case "call.connected":
+                self._talking = asyncio.create_task(self._one(screen, data["call"]["id"]))
+            case "call.withdrawn":
+                self.withdrawn[data["reason"]] += 1
+            case "call.ended":
+                if self._talking is not None:
+                    self._talking.cancel()
+                if data["reason"] == "lost":
+                    self.troubles["lost"] += 1
+                    return
+                await asyncio.sleep(WRAP_UP_SECONDS)
+                await screen.does("wrapup.done", call=data["call"]["id"], disposition="ecoute")
+            case "presence.changed" if data["presence"] == "NOT_READY":
+                self.troubles[data["reason"]] += 1
+                await screen.be("READY")
+            case _:
+                pass
 
     async def _one(self, screen: Screen, call_id: str) -> None:
+        """One talk, to its end."""
         call: PhoneCall | None = None
         while not self.phone.incoming.empty():
             call = self.phone.incoming.get_nowait()
@@ -301,12 +310,10 @@ class Agent:
             self.troubles["no phone rang"] += 1
         else:
             await self.talk(call)
-        await screen.does("call.end", call=call_id)
-
-    async def _wrap_up(self, screen: Screen, call_id: str) -> None:
-        await asyncio.sleep(WRAP_UP_SECONDS)
-        with contextlib.suppress(TimeoutError):
-            await screen.does("wrapup.done", call=call_id, disposition="ecoute")
+        try:
+            await screen.does("call.end", call=call_id)
+        except (TimeoutError, ConnectionError):
+            self.troubles["the screen did not answer"] += 1
 
 
 def agent_name(index: int) -> str:
@@ -340,6 +347,3 @@ async def at_work(
         finally:
             for job in jobs:
                 job.cancel()
-            for job in jobs:
-                if job.done() and not job.cancelled() and job.exception() is not None:
-                    raise job.exception()
