@@ -155,7 +155,7 @@ async def _build(settings: Settings) -> tuple[House, PeopleStore, Database, Clos
         exchange=Exchange(ari, settings),
         records=records,
         team=team,
-        lines=WaitingLines(team),
+        lines=WaitingLines(team, ari.in_step),
         flow=flow,
         catalogue=catalogue,
     )

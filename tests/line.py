@@ -150,7 +150,7 @@ class Line:
                 start_new_session=True,
             )
         await self.until(
-            lambda: self.log_path.read_text().count("house.recovered") > before, 40, "ready"
+            lambda: self.log_path.read_text().count("house.recovered") > before, 45, "ready"
         )
 
     def controller_pid(self) -> int:

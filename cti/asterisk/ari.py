@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 OLDEST_VERSION = (22, 10, 1)  # older ones have known security holes, two of them in ARI
 MAILBOX_EVENTS_MAX = 256  # one call makes about ten events
 HELD_EVENTS_MAX = 20_000  # kept while the calls are taken back
-SILENCE_SECONDS_MAX = 10.0  # then the engine is asked whether it still hears us
+ASKED_EVERY_SECONDS = 10.0  # the engine is asked whether it still hears us
 ANSWER_SECONDS_MAX = 5.0  # a socket that does not answer by then is dead
 STEADY_SECONDS = 5.0  # a connection that lasted this long was a good one
 ALIVE = {"type": "RESTRequest", "request_id": "alive", "method": "GET", "uri": "asterisk/ping"}
@@ -227,8 +227,7 @@ class Ari:
     ) -> None:
         self.app = app
         self.connected = False
-        self.disconnected = asyncio.Event()
-        self.disconnected.set()
+        self.in_step = asyncio.Event()  # connected, and every call compared with the engine
         self.last_event_at = clock.monotonic()
         self.lost_at: datetime | None = None  # when we last lost the engine
         self.on_orphan = on_orphan
@@ -238,6 +237,7 @@ class Ari:
         self._may_block = asyncio.Semaphore(POOL_MAX - POOL_KEPT_FREE)
         self._mailboxes: dict[str, list[Mailbox]] = {}
         self._held: deque[tuple[set[str], Event]] | None = None
+        self._hears_us = asyncio.Event()  # since it was last asked
         self.applications = models.Applications(self._command)
         self.asterisk = models.Asterisk(self._command)
         self.bridges = models.Bridges(self._command)
@@ -319,7 +319,7 @@ class Ari:
                 absent = not self.connected
             finally:
                 self.connected = False
-                self.disconnected.set()
+                self.in_step.clear()
             attempt = 0 if clock.monotonic() - began > STEADY_SECONDS else attempt + 1
             await asyncio.sleep(backoff_seconds(attempt))
 
@@ -329,13 +329,14 @@ class Ari:
         async with self._wire.listen(self.app) as socket:
             self._held = deque()
             self.connected = True
-            self.disconnected.clear()
             log.info("engine.connected", extra={"version": info.version})
             try:
                 async with asyncio.TaskGroup() as wire:
                     wire.create_task(self._read(socket))
+                    wire.create_task(self._stay_heard(socket))
                     await on_connected(info)
                     self._release()
+                    self.in_step.set()
             except BaseExceptionGroup as group:
                 raise group.exceptions[0] from None
 
@@ -366,7 +367,7 @@ class Ari:
     async def _read(self, socket: Socket) -> None:
         """Hand every message over, never waiting for those who get them."""
         while True:
-            heard = await self._hear(socket)
+            heard = await socket.receive()
             self.last_event_at = clock.monotonic()
             try:
                 data = record(json.loads(heard))
@@ -374,22 +375,25 @@ class Ari:
                 log.warning("event.unreadable")
                 continue
             if data.get("type") == "RESTResponse":
+                self._hears_us.set()
                 continue
             if data.get("type") == "ApplicationReplaced":
                 raise AppTaken("Another controller took over the line; this one must stop.")
             self._take(ids_in(data), read_event(data))
 
-    async def _hear(self, socket: Socket) -> str:
-        """The next message. A quiet engine is asked for a sign of life, a deaf one is left."""
-        try:
-            # Not receive(timeout=…): the pongs of the heartbeat would restart it for ever.
-            async with asyncio.timeout(SILENCE_SECONDS_MAX):
-                return await socket.receive()
-        except TimeoutError:
+    async def _stay_heard(self, socket: Socket) -> None:
+        """Ask the engine for signs of life, for ever; one that does not answer is left.
+
+        However much it says: of a wire that is dead one way, events may still come while
+        no command arrives. And pongs would show that the socket lives, not the engine.
+        """
+        while True:
+            await asyncio.sleep(ASKED_EVERY_SECONDS)
+            self._hears_us.clear()
             try:
                 async with asyncio.timeout(ANSWER_SECONDS_MAX):
                     await socket.send(ALIVE)
-                    return await socket.receive()
+                    await self._hears_us.wait()
             except TimeoutError:
                 raise WireLost("deaf") from None
 

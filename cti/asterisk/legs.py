@@ -47,6 +47,7 @@ class ChannelLeg:
         self.tech_cause: int | None = None
         self.offered_as = ""  # the dialplan's word: first, again (it has greeted), peer-gone
         self.lost = False  # its phone vanished: what ends it is no hang-up
+        self.unheard = False  # it ended while the wire was lost: nobody told us how
         self.entries = 0  # how often the channel has come into our hands
         self.entered = asyncio.Event()  # it did once more
         self.held_in: str | None = None  # the waiting line whose music it hears

@@ -32,6 +32,7 @@ from cti import clock
 from cti.asterisk.ari import (
     AriConflict,
     AriError,
+    AriTimeout,
     EngineAway,
     LegGone,
     MailboxOverflow,
@@ -50,6 +51,8 @@ from ivr.walk import walk, walk_waiting
 
 log = logging.getLogger("fil.calls")
 
+AGAIN_SECONDS = 0.2  # before a stage that the engine interrupted is entered again
+INTERRUPTIONS_MAX = 5  # without anybody reached; then the dialplan takes over
 SHORT_TALK_SECONDS = 10.0  # a phone that hangs up so soon was lost, not hung up
 RECALL_SECONDS_MAX = 20.0  # how long we look for the same agent after a loss
 INVITE_SECONDS_MAX = 60.0  # how long we look for a third person while two are talking
@@ -112,6 +115,13 @@ class Call:
     outcome: Outcome = "abandoned"
     ended_by: EndedBy = "caller"
     legs_made: int = 0
+    interruptions: int = 0  # since a human was reached
+
+    def has(self, leg_id: str) -> bool:
+        """Whether an agent's leg is this call's, and not one that it has let go of."""
+        talks = (self.ringing, self.talk, self.staying)
+        legs = [talk.leg for talk in talks if talk is not None] + self.parted
+        return any(leg.id == leg_id for leg in legs)
 
     def view(self, line: str, waited_seconds: int) -> dict[str, Any]:
         """What an agent's screen shows of the call. No number, no name."""
@@ -132,11 +142,22 @@ async def handle_call(call: Call, house: House) -> None:
     A new call starts at WELCOME; one found in the engine after a restart starts at
     its last checkpoint. Nothing else here differs.
     """
+    while await interrupted(call, house):
+        log.warning("call.interrupted", extra={"call": call.id, "times": call.interruptions})
+        await asyncio.sleep(AGAIN_SECONDS)
+        await house.exchange.ari.in_step.wait()
+    # Reached when the call is over, never when we are stopping.
+    await close(call, house)
+
+
+async def interrupted(call: Call, house: House) -> bool:
+    """Go on from the call's stage. True when the engine did not obey: enter it again then."""
     stages = {
         Stage.WELCOME: welcome,
         Stage.REGULATION: attend,
         Stage.LISTENING: attend,
     }
+    again = False
     try:
         async with asyncio.TaskGroup() as life:
             background = [
@@ -154,11 +175,17 @@ async def handle_call(call: Call, house: House) -> None:
         # An agent's leg that ends where nobody looks raises the same.
         if not call.caller.gone.is_set() and await call.caller.still_there():
             await failed(call, house)
+    except* AriError:
+        call.interruptions += 1
+        again = not call.caller.gone.is_set()
+        if again and call.interruptions > INTERRUPTIONS_MAX:
+            await failed(call, house)
+            again = False
     except* Exception:  # noqa: BLE001 -- whatever it is, the dialplan takes over
+        again = False
         if not call.caller.gone.is_set():
             await failed(call, house)
-    # Reached when the call is over, never when we are stopping.
-    await close(call, house)
+    return again
 
 
 async def close(call: Call, house: House) -> None:
@@ -215,6 +242,8 @@ async def attend(call: Call, house: House) -> Stage:
         if not found:
             return await nobody(call, house, line)
         await connect(call, house, line)
+    elif call.interruptions:
+        await join(call, house, call.talk)
     return await converse(call, house, line)
 
 
@@ -306,8 +335,15 @@ async def offer_around(call: Call, house: House, step: LineStep) -> bool:
                 ask.wanted = call.wanted = None
                 continue
             return False
-        if await offer(call, house, agent, step.line, ask.waited_seconds()):
-            return True
+        try:
+            if await offer(call, house, agent, step.line, ask.waited_seconds()):
+                return True
+        except (EngineAway, AriTimeout):
+            # The wire's fault: this agent passed nobody over. The lines rest until it is mended.
+            call.interruptions += 1
+            if call.interruptions > INTERRUPTIONS_MAX:
+                raise
+            continue
         ask.pass_over(agent)
         ask.wanted = call.wanted = None
 
@@ -342,12 +378,13 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
         await house.exchange.ring(leg, agent.phone, seconds)
     except PhoneUnreachable:
         return withdraw(call, house, "phone_unreachable", Presence.NOT_READY, "phone_unreachable")
-    except EngineAway:
-        raise
     except AriError as error:
         log.warning("leg.not_rung", extra={"leg": leg.id, "status": str(error)})
         house.spawn(house.exchange.release_unborn(leg))
-        return withdraw(call, house, "phone_unreachable", Presence.READY, None)
+        withdraw(call, house, "phone_unreachable", Presence.READY, None)
+        if isinstance(error, EngineAway | AriTimeout):
+            raise  # no other phone can be rung either
+        return False
     answer = asyncio.ensure_future(leg.in_app.wait())
     decision = asyncio.ensure_future(agent.engagement.decisions.get())
     gone = asyncio.ensure_future(leg.gone.wait())
@@ -359,6 +396,9 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
         return withdraw(call, house, "declined", Presence.READY, None)
     if not leg.gone.is_set():
         await house.exchange.release(leg)
+    if leg.unheard:
+        withdraw(call, house, "phone_unreachable", Presence.READY, None)
+        raise EngineAway("offer")
     await leg.end_explained()
     if leg.cause == USER_BUSY:
         return withdraw(call, house, "declined", Presence.NOT_READY, "phone_busy")
@@ -415,8 +455,7 @@ async def connect(call: Call, house: House, line: Line) -> None:
     assert call.ringing is not None
     call.talk, call.ringing = call.ringing, None
     begin_talk(call, house, line)
-    with contextlib.suppress(LegGone, AriConflict):  # whoever left says so to converse()
-        await house.exchange.talk(call.id, call.caller, call.talk.leg)
+    await join(call, house, call.talk)
 
 
 def begin_talk(call: Call, house: House, line: Line) -> None:
@@ -435,6 +474,13 @@ def begin_talk(call: Call, house: House, line: Line) -> None:
     agent.missed = 0
     house.team.move(agent, Presence.TALKING, None, call.id)
     agent.outbox.push("call.connected", {"call": {"id": call.id}})
+
+
+async def join(call: Call, house: House, talk: Talk) -> None:
+    """Have the caller and the agent hear each other. Doing it twice does no harm."""
+    with contextlib.suppress(LegGone, AriConflict):  # whoever left says so to converse()
+        await house.exchange.talk(call.id, call.caller, talk.leg)
+    call.interruptions = 0
 
 
 async def watch_phone(call: Call, house: House, talk: Talk) -> None:

@@ -60,7 +60,10 @@ class Reception:
                     self._offered.put_nowait(channel)
                 except asyncio.QueueFull:
                     log.error("arrivals.full")  # the dialplan offers again in five seconds
-            case models.StasisStart(channel=channel) if not AGENT_LEG.fullmatch(channel.id):
+            case models.StasisStart(channel=channel) if AGENT_LEG.fullmatch(channel.id):
+                # Answered as the offer was taken back: nobody is there for this agent.
+                self._house.spawn(self._let_go(channel.id))
+            case models.StasisStart(channel=channel):
                 # Claimed, and given up as lost, before the engine had done it.
                 self._house.spawn(self._adopt(channel))
             case _:
@@ -163,9 +166,10 @@ class Reception:
                 ours = set(application.channel_ids) & set(channels)
         restarted = self._engine_started_at not in (None, engine.started_at)
         self._engine_started_at = engine.started_at
-        self._notice_the_gone(set(channels), ours, restarted)
+        self._notice_the_gone(channels, ours, restarted)
         taking_back = []
-        known = {call.id for call in house.calls.values()}
+        running = {call.id: call for call in house.calls.values()}
+        known = set(running)
         written = set(house.calls)
         for record in await house.records.open_calls():
             if record.id in known or record.engine_id != house.settings.engine_id:
@@ -177,7 +181,7 @@ class Reception:
             taking_back.append(house.spawn(work))
             known.add(record.id)
             written.add(record.channel_id)
-        await self._tidy(channels, ours - written, known)
+        await self._tidy(channels, ours - written, known, running)
         if taking_back:
             await asyncio.wait(taking_back)
         if not self._recovered:
@@ -185,7 +189,9 @@ class Reception:
         self._recovered = True
         log.info("house.recovered", extra={"calls": len(known), "channels": len(channels)})
 
-    def _notice_the_gone(self, channels: set[str], ours: set[str], restarted: bool) -> None:
+    def _notice_the_gone(
+        self, channels: dict[str, models.Channel], ours: set[str], restarted: bool
+    ) -> None:
         """Make true of the calls we run what happened while nobody told us."""
         for call in list(self._house.calls.values()):
             if call.caller.id not in channels:
@@ -200,7 +206,10 @@ class Reception:
                 call.caller.in_app.clear()
             for talk in (call.ringing, call.talk, call.staying):
                 if talk is not None and talk.leg.id not in channels:
+                    talk.leg.unheard = True
                     talk.leg.mark_gone(None)
+                elif talk is not None and channels[talk.leg.id].state == "Up":
+                    talk.leg.in_app.set()  # answered, perhaps, while nobody told us
 
     def _close_late(self, record: OpenCall, engine: EngineInfo) -> None:
         """Close a call that ended while we were away, and let its agent breathe."""
@@ -313,19 +322,31 @@ class Reception:
         return Talk(agent, leg, 0.0)
 
     async def _tidy(
-        self, channels: dict[str, models.Channel], unwritten: set[str], known: set[str]
+        self,
+        channels: dict[str, models.Channel],
+        unwritten: set[str],
+        known: set[str],
+        running: dict[str, Call],
     ) -> None:
         """Let go of what no call claims; greet the ``unwritten``: callers nobody wrote down."""
         house = self._house
-        for channel_id in unwritten:
-            agent_leg = AGENT_LEG.fullmatch(channel_id)
-            if agent_leg and agent_leg["call"] not in known:
-                await house.exchange.release(ChannelLeg(house.exchange.ari, channel_id))
-            elif not agent_leg:
+        for channel_id in channels:
+            if agent_leg := AGENT_LEG.fullmatch(channel_id):
+                call = running.get(agent_leg["call"])
+                if agent_leg["call"] not in known or (call and not call.has(channel_id)):
+                    await self._let_go(channel_id)
+            elif channel_id in unwritten:
                 house.spawn(self._adopt(channels[channel_id]))
         for bridge in await house.exchange.ari.bridges.list():
             if bridge.id.startswith("talk-") and bridge.id[5:] not in known:
                 await house.exchange.forget_talk(bridge.id[5:])
+
+    async def _let_go(self, leg_id: str) -> None:
+        """Hang up an agent's leg that no call has."""
+        leg = ChannelLeg(self._house.exchange.ari, leg_id)
+        leg.owns = True  # perhaps
+        await self._house.exchange.release(leg)
+        leg.close()
 
     async def _adopt(self, channel: models.Channel) -> None:
         """A caller in our hands whom nobody wrote down: better greeted twice than left alone."""

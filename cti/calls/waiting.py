@@ -57,10 +57,14 @@ class Ask:
 
 
 class WaitingLines:
-    """Every waiting line of the house, and the one distributor that serves them."""
+    """Every waiting line of the house, and the one distributor that serves them.
 
-    def __init__(self, team: Team) -> None:
+    It rests while the engine is not ``in_step``: nobody could be rung.
+    """
+
+    def __init__(self, team: Team, in_step: asyncio.Event) -> None:
         self._team = team
+        self._in_step = in_step
         self._asks: list[Ask] = []
         self._waiting: Counter[str] = Counter()
 
@@ -108,6 +112,7 @@ class WaitingLines:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(0.5):
                     await self._team.changed.wait()
+            await self._in_step.wait()
             self._team.changed.clear()
             for ask in sorted(self._asks, key=Ask.rank):
                 if not ask.found.done():

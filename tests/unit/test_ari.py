@@ -612,7 +612,7 @@ async def test_a_controller_that_was_replaced_does_not_fight(engine: Engine, ari
 async def test_a_deaf_socket_is_left_for_a_new_one(
     engine: Engine, ari: Ari, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "SILENCE_SECONDS_MAX", 0.02)
+    monkeypatch.setattr(door, "ASKED_EVERY_SECONDS", 0.02)
     monkeypatch.setattr(door, "ANSWER_SECONDS_MAX", 0.05)
     engine.deaf = True
     recoveries: asyncio.Queue[None] = asyncio.Queue()
@@ -624,6 +624,29 @@ async def test_a_deaf_socket_is_left_for_a_new_one(
     await until(lambda: engine.questions > 2)
     assert len(engine.sockets) == 2  # a quiet one that answers is kept
     running.cancel()
+
+
+async def test_a_socket_that_speaks_and_does_not_hear_is_left_for_a_new_one(
+    engine: Engine, ari: Ari, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "ASKED_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(door, "ANSWER_SECONDS_MAX", 0.05)
+    engine.deaf = True
+    recoveries: asyncio.Queue[None] = asyncio.Queue()
+    running = asyncio.create_task(ari.run(lambda _: recoveries.put(None)))
+    await recoveries.get()
+
+    async def speak() -> None:
+        while True:
+            await engine.say(digit("c1", "1"))
+            await asyncio.sleep(0.01)
+
+    speaking = asyncio.create_task(speak())
+    async with asyncio.timeout(2):
+        await recoveries.get()
+    running.cancel()
+    speaking.cancel()
+    await asyncio.wait({running, speaking})
 
 
 # --- commands

@@ -43,7 +43,9 @@ class House:
         self.store = Store()
         agents = [Agent(id_, id_, frozenset({role}), id_) for id_, role in ROLES.items()]
         self.team = Team(agents, self.store, lambda *_: None, 60)
-        self.lines = WaitingLines(self.team)
+        self.in_step = asyncio.Event()
+        self.in_step.set()
+        self.lines = WaitingLines(self.team, self.in_step)
         for agent in agents:
             agent.outbox.open_screen(lambda message: None)
 
@@ -323,3 +325,16 @@ def test_the_time_waited_is_in_whole_seconds_and_never_negative() -> None:
         assert long.waited_seconds() in (61, 62)
 
     asyncio.run(check())
+
+
+async def test_nobody_is_found_while_the_engine_could_ring_nobody() -> None:
+    async with a_house() as house:
+        house.in_step.clear()
+        wait = house.take(ask())
+        await house.ready("rosa")
+        await rounds()
+        assert not wait.done()
+        assert house["rosa"].presence is Presence.READY
+
+        house.in_step.set()
+        assert await wait is house["rosa"]
