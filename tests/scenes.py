@@ -136,7 +136,12 @@ def add_quick_flow(line: Line) -> str:
     """Add a flow that rings at once and whose greeting an answer cuts; returns its name."""
     flows = line.settings.data / "flows"
     quick = (flows / "demo.yaml").read_text()
-    for slow, fast in (("ring_after: 2 s", "ring_after: 0 s"), ("whole: true", "whole: false")):
+    changes = {
+        "ring_after: 2 s": "ring_after: 0 s",
+        "whole: true": "whole: false",
+        "say: personne-disponible": "say: au-revoir",
+    }
+    for slow, fast in changes.items():
         assert slow in quick
         quick = quick.replace(slow, fast)
     (flows / "quick.yaml").write_text(quick)

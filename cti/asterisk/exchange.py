@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
-from cti.asterisk.ari import Ari, AriConflict, AriError, AriTimeout, LegGone
+from cti.asterisk.ari import Ari, AriConflict, AriError, AriTimeout, Gone, LegGone
 from cti.asterisk.engine import write_on_call
 from cti.asterisk.legs import CallerLeg, ChannelLeg
 from cti.config import Settings
@@ -19,6 +19,8 @@ from cti.config import Settings
 log = logging.getLogger("fil.exchange")
 
 APP = "fil"
+OBEYED_SECONDS_MAX = 2.0  # a command that a caller's sound or an agent's freedom waits for
+INSISTED_AFTER_SECONDS = (0.2, 1.0)  # when it failed: it is given again, and once more
 
 
 def talk_bridge(call_id: str) -> str:
@@ -68,8 +70,13 @@ class Exchange:
         async with caller.being_held:
             if caller.held_in == line:
                 return
-            await self.ari.bridges.addChannel(
-                bridgeId=line_bridge(line), channel=caller.id, role="holding_participant"
+            await self._insist(
+                lambda: self.ari.bridges.addChannel(
+                    bridgeId=line_bridge(line),
+                    channel=caller.id,
+                    role="holding_participant",
+                    seconds_max=OBEYED_SECONDS_MAX,
+                )
             )
             caller.held_in = line
         await caller.cover(15)
@@ -130,7 +137,7 @@ class Exchange:
             with contextlib.suppress(AriError):
                 await self.own(leg, None)
         try:
-            await self.ari.channels.hangup(channelId=leg.id, reason_code="16")
+            await self._end(leg.id)
         except LegGone:
             leg.mark_gone(None)
         except AriError as error:
@@ -164,7 +171,27 @@ class Exchange:
     async def hang_up(self, caller: CallerLeg) -> None:
         """End the caller's leg; for after a goodbye."""
         with contextlib.suppress(AriError):
-            await self.ari.channels.hangup(channelId=caller.id, reason_code="16")
+            await self._end(caller.id)
+
+    async def _end(self, channel_id: str) -> None:
+        await self._insist(
+            lambda: self.ari.channels.hangup(
+                channelId=channel_id, reason_code="16", seconds_max=OBEYED_SECONDS_MAX
+            )
+        )
+
+    async def _insist(self, command: Callable[[], Awaitable[None]]) -> None:
+        """Give a command that may be obeyed twice until it is. Raises what the last one raised."""
+        for seconds in INSISTED_AFTER_SECONDS:
+            try:
+                await command()
+            except (Gone, AriConflict):
+                raise
+            except AriError:
+                await asyncio.sleep(seconds)
+            else:
+                return
+        await command()
 
     async def give_back(self, caller: CallerLeg) -> None:
         """Hand the caller to the dialplan's fallback: for when we cannot serve them."""
@@ -182,7 +209,11 @@ class Exchange:
     async def forget_talk(self, call_id: str) -> None:
         """Destroy a call's talk bridge, if there is one."""
         with contextlib.suppress(AriError):
-            await self.ari.bridges.destroy(bridgeId=talk_bridge(call_id))
+            await self._insist(
+                lambda: self.ari.bridges.destroy(
+                    bridgeId=talk_bridge(call_id), seconds_max=OBEYED_SECONDS_MAX
+                )
+            )
 
     async def tell_on_call(self, phones: Iterable[str]) -> None:
         """Tell the engine whom to ring when we cannot: in its memory, and on disk for later."""

@@ -30,6 +30,7 @@ CAUSE_SECONDS_MAX = 0.5  # from a leg's end to the engine saying why
 ASKED_EVERY_SECONDS = 1.0  # out of our hands, a caller may leave unheard: the engine is asked
 # Prompts of a leg bear these numbers in turn, so that a restart can stop the one that plays.
 PROMPT_NUMBERS = 4
+SHUTDOWN = 4  # in a "soft" hang-up request, the cause is the engine's own reason: it stops
 Seconds = Callable[[str, str], float | None]  # (language, prompt) -> how long it is
 
 
@@ -47,6 +48,7 @@ class ChannelLeg:
         self.tech_cause: int | None = None
         self.offered_as = ""  # the dialplan's word: first, again (it has greeted), peer-gone
         self.lost = False  # its phone vanished: what ends it is no hang-up
+        self.engine_stopped = False  # nobody hung up: the engine ended every call
         self.unheard = False  # it ended while the wire was lost: nobody told us how
         self.entries = 0  # how often the channel has come into our hands
         self.entered = asyncio.Event()  # it did once more
@@ -90,7 +92,8 @@ class ChannelLeg:
             case events.StasisEnd():
                 self.held_in = None
                 self.in_app.clear()
-            case events.ChannelHangupRequest(cause=cause, timestamp=at):
+            case events.ChannelHangupRequest(cause=cause, soft=soft, timestamp=at):
+                self.engine_stopped |= bool(soft) and cause == SHUTDOWN
                 self.mark_gone(cause, at)
             case events.ChannelDestroyed(cause=cause, tech_cause=tech_cause, timestamp=at):
                 self.mark_gone(cause, at)

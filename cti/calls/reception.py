@@ -89,7 +89,7 @@ class Reception:
         call = Call(new_call_id(), caller)
         house.calls[channel.id] = call
         listening = house.spawn(caller.listen())
-        if not await house.exchange.claim(channel.id) or not await _ours(caller):
+        if not await _claimed(house, caller):
             listening.cancel()
             caller.close()
             del house.calls[channel.id]
@@ -193,12 +193,11 @@ class Reception:
         self, channels: dict[str, models.Channel], ours: set[str], restarted: bool
     ) -> None:
         """Make true of the calls we run what happened while nobody told us."""
+        lost_at = self._house.exchange.ari.lost_at if restarted else None
         for call in list(self._house.calls.values()):
             if call.caller.id not in channels:
-                if restarted:
-                    call.outcome, call.ended_by = "engine_restart", "engine"
-                at = self._house.exchange.ari.lost_at if restarted else None
-                call.caller.mark_gone(None, at)
+                call.caller.engine_stopped |= restarted
+                call.caller.mark_gone(None, lost_at)
             elif call.caller.id in ours:
                 call.caller.in_app.set()
             else:
@@ -359,13 +358,21 @@ class Reception:
         await self._begin(call, channel)
 
 
-async def _ours(caller: CallerLeg) -> bool:
+async def _claimed(house: House, caller: CallerLeg) -> bool:
+    """Claim a call; True once it is ours.
+
+    Its coming says so, and sooner than a reply that was lost: nobody waits in silence for one.
+    """
+    claim = asyncio.ensure_future(house.exchange.claim(caller.id))
+    came = asyncio.ensure_future(caller.in_app.wait())
     try:
-        async with asyncio.timeout(CLAIMED_SECONDS_MAX):
-            await caller.in_app.wait()
-    except TimeoutError:
-        return False
-    return True
+        await asyncio.wait({claim, came}, return_when=asyncio.FIRST_COMPLETED)
+        if not came.done() and await claim:
+            await asyncio.wait({came}, timeout=CLAIMED_SECONDS_MAX)
+    finally:
+        came.cancel()
+        claim.cancel()
+    return caller.in_app.is_set()
 
 
 async def _members(house: House, bridge_id: str) -> set[str]:

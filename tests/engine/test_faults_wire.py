@@ -10,6 +10,9 @@ from contextlib import AsyncExitStack
 import pytest
 import pytest_asyncio
 
+from cti.asterisk.ari import Ari, EngineInfo
+from cti.asterisk.wire import HttpWire
+from cti.parent import EXIT_REFUSED
 from tests.line import Line
 from tests.proxy import Proxy, a_proxy
 from tests.scenes import (
@@ -118,3 +121,51 @@ async def test_fault_7_an_agent_who_answers_into_a_deaf_wire_has_the_caller_once
         record = await caller.record()
         assert (record["id"], record["outcome"]) == (pop["call"]["id"], "talked")
         assert [leg["outcome"] for leg in record["legs"]] == ["talked"]
+
+
+async def test_fault_8_a_controller_whose_place_is_taken_leaves_and_its_callers_are_cared_for(
+    line: Line,
+) -> None:
+    async with (
+        line.agent("rosa", hz=ROSA_HZ) as rosa,
+        a_caller(line) as talking,
+        a_caller(line) as waiting,
+        a_caller(line) as arriving,
+    ):
+        at_rosa, _ = await talk(talking, rosa, ROSA_HZ)
+        await waiting.dials()
+        await asyncio.sleep(0.5)
+        taken_at = asyncio.Event()
+
+        async def take(_: EngineInfo) -> None:
+            taken_at.set()
+
+        wire = HttpWire(line.settings.ari_url, "fil", line.settings.secret("ari"))
+        async with Ari(wire, app="fil") as other:
+            taking = asyncio.create_task(other.run(take))
+            await asyncio.wait_for(taken_at.wait(), 5)
+            serve = line.process
+            assert serve is not None
+            code = await asyncio.to_thread(serve.wait, 10)
+            line.process = None
+            # It does not come back by itself: a person must say which of the two it is to be.
+            assert code == EXIT_REFUSED
+            assert "fil: Another controller took over the line" in line.log_path.read_text()
+            await arriving.dials()
+            await asyncio.sleep(9)  # the other one claims nobody
+            heard = arriving.call.heard(arriving.call.answered_at, time.monotonic())
+            assert line.likeness(heard, "fr/secours-accueil") >= 0.8
+            await at_rosa.hears(CALLER_HZ, 1)
+            assert not taking.done()  # its place was never taken back
+            taking.cancel()
+        await line.start()
+        await talking.call.hang_up()
+        async with line.agent("remy", hz=REMY_HZ, answering="auto"):
+            await waiting.call.hears(REMY_HZ, 15)
+        for caller in (waiting, arriving):
+            assert caller.silences(longer_than_s=3.0) == []
+        await waiting.call.hang_up()
+        await arriving.call.hang_up()
+        await nothing_left(line, 3)
+        assert await talking.outcome() == ("talked", "caller")
+        assert await waiting.outcome() == ("talked", "caller")
