@@ -37,6 +37,7 @@ class RestFaults:
     def __init__(self, engine_port: int) -> None:
         self.port = 0
         self.rules: list[Rule] = []
+        self.lost_event = ""  # the type of events that never arrive
         self._engine = f"http://127.0.0.1:{engine_port}"
         self._http: aiohttp.ClientSession
 
@@ -74,6 +75,9 @@ class RestFaults:
             headers = {"Content-Type": kind} if kind else {}
             return web.Response(status=answer.status, body=said, headers=headers)
 
+    def _loses(self, event: str) -> bool:
+        return bool(self.lost_event) and f'"type":"{self.lost_event}"' in event.replace(" ", "")
+
     async def _events(self, request: web.Request) -> web.WebSocketResponse:
         near = web.WebSocketResponse()
         await near.prepare(request)
@@ -89,7 +93,7 @@ class RestFaults:
 
             asking = asyncio.create_task(questions())
             async for message in far:
-                if message.type is WSMsgType.TEXT:
+                if message.type is WSMsgType.TEXT and not self._loses(message.data):
                     await near.send_str(message.data)
             asking.cancel()
         await near.close()

@@ -132,20 +132,24 @@ class LogMark:
         return await self._line.until(lambda: self.count(event) >= times, seconds_max, event)
 
 
-def add_quick_flow(line: Line) -> str:
-    """Add a flow that rings at once and whose greeting an answer cuts; returns its name."""
+def add_quick_flow(line: Line, whole: bool = False) -> str:
+    """Add a flow that rings at once and has short goodbyes; returns its name.
+
+    An answer cuts its greeting, unless that is to be heard ``whole``.
+    """
     flows = line.settings.data / "flows"
     quick = (flows / "demo.yaml").read_text()
     changes = {
         "ring_after: 2 s": "ring_after: 0 s",
-        "whole: true": "whole: false",
+        "whole: true": f"whole: {str(whole).lower()}",
         "say: personne-disponible": "say: au-revoir",
     }
     for slow, fast in changes.items():
         assert slow in quick
         quick = quick.replace(slow, fast)
-    (flows / "quick.yaml").write_text(quick)
-    return "quick.yaml"
+    name = "quick-whole.yaml" if whole else "quick.yaml"
+    (flows / name).write_text(quick)
+    return name
 
 
 @asynccontextmanager

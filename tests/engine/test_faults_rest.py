@@ -23,6 +23,7 @@ from tests.scenes import (
     nothing_left,
 )
 
+GREETING_SECONDS, OVERDUE_SECONDS = 4.7, 5.0
 EVERY: tuple[Fault, ...] = ("500", "503", "never", "lost")
 # The commands of a call, in the order it gives them: method, path, part of the body.
 COMMANDS = {
@@ -122,3 +123,25 @@ async def test_fault_30_a_hang_up_that_goes_wrong_after_the_goodbye_leaves_nobod
             assert await caller.outcome() == ("no_staff", "line")
         assert sorted(spoilt.done) == sorted(EVERY)
         await nothing_left(line)
+
+
+async def test_fault_24_a_prompt_whose_end_is_never_told_holds_the_caller_up_for_seconds_only(
+    line: Line, wire: RestFaults
+) -> None:
+    async with line.agent("rosa"), a_caller(line) as caller:
+        wire.lost_event = "PlaybackFinished"
+        try:
+            log = LogMark(line)
+            call = await caller.dials()
+            answered_at = call.answered_at
+            assert answered_at is not None
+            await log.sees("prompt.overdue", GREETING_SECONDS + OVERDUE_SECONDS + 2)
+            await asyncio.sleep(3)
+            asked = call.heard(answered_at + GREETING_SECONDS + 3)
+            assert line.likeness(asked, "fr/choix-langue") >= 0.8  # the flow goes on
+            assert caller.silences(longer_than_s=1.5) == []  # and meanwhile there was music
+        finally:
+            wire.lost_event = ""
+        await call.hang_up()
+        await nothing_left(line)
+        assert await caller.outcome() == ("abandoned", "caller")
