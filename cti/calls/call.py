@@ -190,9 +190,9 @@ async def interrupted(call: Call, house: House) -> bool:
 
 async def close(call: Call, house: House) -> None:
     """Give back what the call still holds, and close its record."""
-    await release(call, house)
     if call.caller.engine_stopped:
         call.outcome, call.ended_by = "engine_restart", "engine"
+    await release(call, house)
     at = call.caller.gone_at or clock.now()
     house.records.closed(call.id, outcome=call.outcome, ended_by=call.ended_by, at=at)
     log.info("call.closed", extra={"call": call.id, "outcome": call.outcome})
