@@ -213,7 +213,8 @@ class FakeAsterisk:
         self.later(0.12, self._key_heard, ch, key)
 
     def _key_heard(self, ch: Channel, key: str) -> None:
-        if ch.app is not None:
+        unheard = ch.bridge is not None and ch.bridge.type == "mixing" and not ch.bridge.hears_keys
+        if ch.app is not None and not unheard:
             self.event(ch, "ChannelDtmfReceived", digit=key, duration_ms=120, channel=ch.json())
 
     def hung_up(self, ch: Channel) -> None:
@@ -293,11 +294,10 @@ class FakeAsterisk:
         ch.state = "Up"
         ch.far.came_up()
         ch.said = "silence"
-        if ch.together is not None:  # an on-call phone, dialled by the dialplan
-            caller, ch.together = ch.together, None
-            ch.variables["FOR"] = caller.id
-            on_call = ch.variables.get("ON_CALL") == "1"
-            self.take_course(ch, dialplan.accepting(self, ch) if on_call else _taking(self, ch))
+        if ch.serves is not None:
+            on_call = ch.far.name != getattr(self.overflow_phone, "name", None)
+            course = dialplan.on_call_accept if on_call else dialplan.taking
+            self.take_course(ch, course(self, ch))
             return
         self.event(ch, "ChannelStateChange", channel=ch.json())
         self._dial_event(ch, "ANSWER")
@@ -391,22 +391,33 @@ class FakeAsterisk:
         names = [n for n in self.variables["FIL_ON_CALL"].split("&") if n in self.phones]
         return [n for n in names if self.phones[n].registered and not self.phones[n].calls]
 
-    def dial_phone(self, caller: Channel, name: str, on_call: bool) -> Channel:
+    def dial_phone(self, caller: Channel, name: str) -> Channel:
         """One leg of the dialplan's ``Dial``."""
         leg = self._outgoing("", self.phones[name], NUMBER)
-        leg.together = caller
-        leg.variables["ON_CALL"] = "1" if on_call else ""
+        leg.serves = caller
         return leg
 
     def taken(self, leg: Channel) -> None:
-        """An on-call phone has taken the call."""
-        caller = self.channels.get(leg.variables["FOR"])
-        if caller is not None and caller.course is not None:
-            self.later(0, self._taken, caller, leg)
+        """A phone that was dialled takes the caller."""
+        self.later(0, self._taken, leg)
 
-    def _taken(self, caller: Channel, leg: Channel) -> None:
-        if not caller.ended and not leg.ended and caller.together is None:
+    def _taken(self, leg: Channel) -> None:
+        caller = leg.serves
+        if caller is not None and caller.together is None and leg in (caller.dialled or ()):
             self.resume(caller, leg)
+
+    def _dialled_ended(self, leg: Channel) -> None:
+        """A leg of ``Dial`` is over: the last one that rang, or the one who talked, ends it."""
+        caller = leg.serves
+        if caller is None or not caller.dialled or leg not in caller.dialled:
+            return
+        caller.dialled.remove(leg)
+        if caller.together is leg or not caller.dialled:
+            self.later(0, self._dial_over, caller, caller.dialled)
+
+    def _dial_over(self, caller: Channel, legs: list[Channel]) -> None:
+        if caller.dialled is legs:
+            self.resume(caller, None)
 
     # -- an application's hands
 
@@ -543,34 +554,13 @@ class FakeAsterisk:
             self._end_now(ch, cause, told)
 
     def _end_now(self, ch: Channel, cause: int, told: Json) -> None:
-        caller = self.channels.get(ch.variables.get("FOR", "")) or ch.together
         self._forget(ch)
         if ch.handler and ch.variables.get("FIL_CALLER"):
             self.redirect(ch.variables["FIL_CALLER"])
         if ch.outgoing:
-            text = CAUSES.get(cause, "Unknown")
-            self.event(
-                ch, "ChannelDestroyed", cause=cause, cause_txt=text, **told, channel=ch.json()
-            )
-            if caller is not None and not ch.apps:
-                self._on_call_leg_ended(caller, ch)
-
-    def _on_call_leg_ended(self, caller: Channel, leg: Channel) -> None:
-        """Go on with the dialplan of a caller whose on-call phone is done, or was the last."""
-        ringing = any(
-            other.outgoing
-            and not other.apps
-            and caller in (other.together, self.channels.get(other.variables.get("FOR", "")))
-            for other in self.channels.values()
-        )
-        if caller.ended or caller.course is None:
-            return
-        if caller.together is leg or not ringing:
-            self.later(0, self._dial_over, caller, caller.course)
-
-    def _dial_over(self, caller: Channel, course: Course) -> None:
-        if caller.course is course and not caller.ended:
-            self.resume(caller, None)
+            told = {"cause": cause, "cause_txt": CAUSES.get(cause, "Unknown")} | told
+            self.event(ch, "ChannelDestroyed", **told, channel=ch.json())
+            self._dialled_ended(ch)
 
     def _forget(self, ch: Channel) -> None:
         ch.ended = True
@@ -618,9 +608,3 @@ class FakeAsterisk:
     def now(self) -> datetime:
         """The time, as events tell it."""
         return clock.now()
-
-
-def _taking(engine: FakeAsterisk, leg: Channel) -> Course:
-    """An overflow line that answers takes the call at once."""
-    engine.taken(leg)
-    yield None

@@ -46,12 +46,13 @@ class Playback:
 class Bridge:
     """Where channels hear each other, or music."""
 
-    __slots__ = ("created_at", "id", "members", "name", "technology", "type")
+    __slots__ = ("created_at", "hears_keys", "id", "members", "name", "technology", "type")
 
     def __init__(self, id_: str, type_: str, name: str, created_at: str) -> None:
         self.id, self.name, self.created_at = id_, name, created_at
         self.type = "holding" if type_ == "holding" else "mixing"
         self.technology = "holding_bridge" if type_ == "holding" else "simple_bridge"
+        self.hears_keys = "dtmf_events" in type_
         self.members: list[Channel] = []
 
     def json(self) -> Json:
@@ -82,6 +83,7 @@ class Channel:
         "created_at",
         "deadline",
         "deadline_at",
+        "dialled",
         "dialplan",
         "ended",
         "far",
@@ -97,6 +99,7 @@ class Channel:
         "playing_ends",
         "role",
         "said",
+        "serves",
         "state",
         "timer",
         "together",
@@ -129,7 +132,9 @@ class Channel:
         self.bridge: Bridge | None = None
         self.role: str | None = None
         self.said = "silence"  # what the dialplan has it hear
-        self.together: Channel | None = None  # whom the dialplan's Dial has joined it with
+        self.dialled: list[Channel] | None = None  # the legs of its Dial that are not over
+        self.serves: Channel | None = None  # the caller whose Dial it is a leg of
+        self.together: Channel | None = None  # whom that Dial has joined it with
 
     def json(self) -> Json:
         """As the engine describes it."""

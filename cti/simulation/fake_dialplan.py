@@ -74,7 +74,7 @@ def alone(engine: FakeAsterisk, ch: Channel) -> Course:
             continue
         phones = engine.phones_on_call() if seconds >= 15 else []
         if phones:
-            if (yield from _dial(engine, ch, phones, ON_CALL_RING_SECONDS, on_call=True)):
+            if (yield from _dial(engine, ch, phones, ON_CALL_RING_SECONDS)):
                 yield from _say(engine, ch, GOODBYE, "alone")
                 return
             continue
@@ -82,7 +82,7 @@ def alone(engine: FakeAsterisk, ch: Channel) -> Course:
         yield MUSIC_SECONDS
     if engine.overflow_phone is not None:
         phones = [engine.overflow_phone.name]
-        if (yield from _dial(engine, ch, phones, OVERFLOW_RING_SECONDS, on_call=False)):
+        if (yield from _dial(engine, ch, phones, OVERFLOW_RING_SECONDS)):
             yield from _say(engine, ch, GOODBYE, "alone")
             return
     yield from _say(engine, ch, NUMBERS, "alone")
@@ -121,16 +121,16 @@ def _hears(
 
 
 def _dial(
-    engine: FakeAsterisk, ch: Channel, phones: list[str], seconds: float, on_call: bool
+    engine: FakeAsterisk, ch: Channel, phones: list[str], seconds: float
 ) -> Generator[float | None, Channel | None, bool]:
     """``Dial(…,m(fil))``: music while phones ring; True when one was talked with."""
     _hears(engine, ch, "music", ("alone", "s", 30, "Dial", ""))
-    legs = [engine.dial_phone(ch, name, on_call) for name in phones]
+    ch.dialled = legs = [engine.dial_phone(ch, name) for name in phones]
     try:
         taker = yield seconds
         if taker is None:
             return False
-        for leg in legs:
+        for leg in list(legs):
             if leg is not taker:
                 engine.end(leg, "unanswered", 16)
         ch.together, taker.together = taker, ch
@@ -139,13 +139,19 @@ def _dial(
         yield None  # until the one who took the call hangs up
         return True
     finally:
-        ch.together = None
+        ch.dialled = ch.together = None
         for leg in legs:
-            engine.end(leg, "peer", 16)
+            engine.end(leg, "unanswered" if leg.together is None else "peer", 16)
 
 
-def accepting(engine: FakeAsterisk, leg: Channel) -> Course:
-    """``[on-call-accept]``: an on-call phone that answers must press 1, or takes nobody's call."""
+def taking(engine: FakeAsterisk, leg: Channel) -> Course:
+    """An overflow line that answers takes the caller at once."""
+    engine.taken(leg)
+    yield None
+
+
+def on_call_accept(engine: FakeAsterisk, leg: Channel) -> Course:
+    """``[on-call-accept] s``: a phone that answers must press 1, or it takes nobody's call."""
     for _ in range(KEY_TRIES):
         key: str | None = None
         seconds = engine.prompt_seconds(ACCEPT)

@@ -45,7 +45,8 @@ class FakeSocket:
     def say(self, text: str) -> None:
         """Send a message to the application."""
         engine = self._engine
-        for _ in range(1 + (engine.rng.random() < engine.faults.duplicated)):
+        twice = engine.faults.duplicated and engine.rng.random() < engine.faults.duplicated
+        for _ in range(2 if twice else 1):
             at = engine.time() + engine.rng.uniform(*engine.faults.event_seconds)
             at = self._last_at = max(at, self._last_at, engine.stalled_until)
             self._on_the_way.append(text)
@@ -226,7 +227,8 @@ class Command:
     reply: Reply
 
 
-_ROUTES: list[tuple[str, re.Pattern[str], Callable[[Command], None]]] = []
+# By method and first part of the path: (pattern, what does it).
+_ROUTES: dict[tuple[str, str], list[tuple[re.Pattern[str], Callable[[Command], None]]]] = {}
 
 
 def _on(method: str, path: str) -> Callable[[Callable[[Command], None]], Callable[[Command], None]]:
@@ -234,7 +236,7 @@ def _on(method: str, path: str) -> Callable[[Callable[[Command], None]], Callabl
     pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
 
     def keep(handler: Callable[[Command], None]) -> Callable[[Command], None]:
-        _ROUTES.append((method, pattern, handler))
+        _ROUTES.setdefault((method, path.split("/")[1]), []).append((pattern, handler))
         return handler
 
     return keep
@@ -244,8 +246,8 @@ def obey(
     engine: FakeAsterisk, connection: Connection, method: str, path: str, values: Json, reply: Reply
 ) -> None:
     """Do one command."""
-    for its_method, pattern, handler in _ROUTES:
-        if its_method == method and (found := pattern.fullmatch(path)):
+    for pattern, handler in _ROUTES.get((method, path.split("/")[1]), ()):
+        if found := pattern.fullmatch(path):
             ids = {name: unquote(value) for name, value in found.groupdict().items()}
             handler(Command(engine, connection, ids, values, reply))
             return
