@@ -82,21 +82,7 @@ async def run(settings: Settings, signs_of_life: int | None, demo_call: DemoCall
         ami = AmiWatch("127.0.0.1", settings.ami_port, "fil", settings.secret("ami"))
     except REFUSALS as error:
         raise Refused(str(error)) from None
-    reception = Reception(house)
-    ari = house.exchange.ari
-    ari.on_orphan = reception.hear
-    presence_moved = asyncio.Event()
-    house.team.presence_moved = presence_moved.set
-    ready = asyncio.Event()
-    lags = {"event_lag_ms": ari.lag, "loop_lag_ms": Lag()}
-
-    async def connected(engine: EngineInfo) -> None:
-        with contextlib.suppress(AriError):
-            await ari.asterisk.reloadModule(moduleName="res_pjsip.so")
-        await reception.recover(engine)
-        presence_moved.set()
-        ready.set()
-
+    lags = {"event_lag_ms": house.exchange.ari.lag, "loop_lag_ms": Lag()}
     app = make_app(
         house.team,
         store,
@@ -108,13 +94,8 @@ async def run(settings: Settings, signs_of_life: int | None, demo_call: DemoCall
     site = await _serve_web(app, settings)
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(ari.run(connected))
+            ready = serve_calls(house, tasks)
             tasks.create_task(ami.run())
-            tasks.create_task(reception.run())
-            tasks.create_task(house.lines.run())
-            tasks.create_task(house.team.run())
-            tasks.create_task(house.records.run())
-            tasks.create_task(_tell_on_call(house, presence_moved))
             tasks.create_task(_purge(database))
             tasks.create_task(watch_loop(lags["loop_lag_ms"]))
             tasks.create_task(say_lag(lags["event_lag_ms"], lags["loop_lag_ms"]))
@@ -126,6 +107,31 @@ async def run(settings: Settings, signs_of_life: int | None, demo_call: DemoCall
         # Our own doors only: calls, channels and records stay as they are.
         await site.cleanup()
         await close()
+
+
+def serve_calls(house: House, tasks: asyncio.TaskGroup) -> asyncio.Event:
+    """Start all that serves calls. The event: those the engine holds are taken back."""
+    reception = Reception(house)
+    ari = house.exchange.ari
+    ari.on_orphan = reception.hear
+    presence_moved = asyncio.Event()
+    house.team.presence_moved = presence_moved.set
+    ready = asyncio.Event()
+
+    async def connected(engine: EngineInfo) -> None:
+        with contextlib.suppress(AriError):
+            await ari.asterisk.reloadModule(moduleName="res_pjsip.so")
+        await reception.recover(engine)
+        presence_moved.set()
+        ready.set()
+
+    tasks.create_task(ari.run(connected))
+    tasks.create_task(reception.run())
+    tasks.create_task(house.lines.run())
+    tasks.create_task(house.team.run())
+    tasks.create_task(house.records.run())
+    tasks.create_task(_tell_on_call(house, presence_moved))
+    return ready
 
 
 async def _build(settings: Settings) -> tuple[House, PeopleStore, Database, Close]:
