@@ -21,6 +21,7 @@ from cti.records.database import DatabaseAway, DatabaseRefused, create_database
 from cti.records.privacy import Keys, KeysRefused
 from cti.records.reports import latest_call_of
 from cti.rehearsal.story import CALLER, tell_a_call
+from cti.simulation import run as simulation
 from ivr.flow import load_flow
 from ivr.reading import FlowError
 from sounds.catalogue import Catalogue, SoundsError
@@ -80,6 +81,14 @@ def _parser() -> argparse.ArgumentParser:
     engine.add_argument("what", choices=["up", "down", "logs", "restart"])
     call = command("call", _call, "call the line with a scripted caller, and tell what they heard")
     call.add_argument("--seconds", type=float, default=40.0, help="how long the caller stays")
+    simulate = command(
+        "simulate-calls", _simulate, "live through calls by the thousand, with faults"
+    )
+    simulate.add_argument("--seed", type=int, default=1, help="the same seed: the same worlds")
+    simulate.add_argument("--calls", type=int, default=1000, help="how many, at least")
+    simulate.add_argument("--processes", type=int, default=1)
+    simulate.add_argument("--world", type=int, default=None, help="only this world of the seed")
+    simulate.add_argument("--trace", action="store_true", help="tell what happened in that world")
     check = command("check-flow", _check_flow, "check a flow file")
     check.add_argument("file", type=Path)
     return parser
@@ -186,6 +195,10 @@ async def _ring(settings: Settings, seconds: float, say: Callable[[str], None]) 
     code = await tell_a_call(settings.number, server, settings.data / "sounds", seconds, say)
     await _tell_the_record(settings, say)
     return code
+
+
+def _simulate(_: Settings, options: argparse.Namespace) -> int:
+    return simulation.command(options, print, _say if options.calls > 5000 else None)
 
 
 def _check_flow(settings: Settings, options: argparse.Namespace) -> None:

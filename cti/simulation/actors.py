@@ -1,0 +1,305 @@
+"""The people of a simulated world: callers with their patience, agents at their desks.
+
+They know what a person knows: what is heard, what the screen shows. None of them looks
+inside the controller; they tell it things as a screen would, and it may be dead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from cti.people.agents import Agent, Decision, Decline, End, Message, Orient, Presence
+from cti.simulation.fake_people import FakeCaller, FakePhone, FakePhoneCall, FarEnd
+
+if TYPE_CHECKING:
+    from cti.simulation.virtual import Handle
+    from cti.simulation.world import Controller, World
+
+TALK_SECONDS_LEFT_MAX = 100.0  # an agent whom nothing tells that the talk is over hangs up
+
+
+@dataclass(frozen=True)
+class CallerPlan:
+    """What somebody will do when they call."""
+
+    at: float
+    patience_seconds: float
+    talk_seconds: float  # then they hang up, unless the agent ended the talk before
+    keys: tuple[tuple[float, str], ...] = ()
+    leaves_at_sound: int | None = None  # the change of sound at which they leave, by number
+    leaves_after_seconds: float = 0.0
+    vanishes: bool = False  # their line is cut, instead of a hang-up
+    calls_again: bool = False
+
+
+@dataclass(frozen=True)
+class AgentPlan:
+    """Who somebody of the team is, and how they behave."""
+
+    id: str
+    roles: frozenset[str]
+    languages: frozenset[str]
+    steady: bool = False  # always acks, answers and ends: the one who keeps the line going
+
+
+class Caller:
+    """One person who calls."""
+
+    def __init__(self, world: World, plan: CallerPlan) -> None:
+        self.plan = plan
+        self.end: FakeCaller | None = None
+        self.left_at: float | None = None  # by their own will
+        self._world = world
+        self._timer: Handle | None = None
+        self._sounds = 0
+        world.later(plan.at, self._dial)
+
+    def _dial(self) -> None:
+        world = self._world
+        if not world.engine.running:
+            world.later(1.0, self._dial)
+            return
+        self.end = world.engine.dial("0199000001")
+        world.callers.append(self)
+        self.end.on_change = self._changed
+        for after, key in self.plan.keys:
+            world.later(after, self.end.press, key)
+        self._wait(self.plan.patience_seconds)
+
+    def _changed(self, end: FarEnd) -> None:
+        if end.state == "ended":
+            if self._timer is not None:
+                self._timer.cancel()
+            if self.plan.calls_again and self.left_at is not None:
+                again = CallerPlan(1.5, self.plan.patience_seconds, self.plan.talk_seconds)
+                Caller(self._world, again)
+            return
+        self._sounds += 1
+        if self._sounds == self.plan.leaves_at_sound:
+            self._wait(self.plan.leaves_after_seconds)
+        elif end.hears.startswith("people:"):
+            self._wait(self.plan.talk_seconds)
+        elif self._sounds > 1 and end.heard[-2][1].startswith("people:"):
+            self._wait(max(20.0, self.plan.patience_seconds / 2))
+
+    def _wait(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._world.later(seconds, self._leave)
+
+    def _leave(self) -> None:
+        assert self.end is not None
+        if self.end.state == "ended":
+            return
+        self.left_at = self._world.loop.time()
+        if self.plan.vanishes:
+            self.end.vanish()
+        else:
+            self.end.hang_up()
+
+
+@dataclass
+class Pop:
+    """A call that a screen showed."""
+
+    agent: str
+    call: str
+    offer: str  # the name of the leg that will ring
+    shown_at: float
+    acked_at: float | None = None
+    over_at: float | None = None
+
+
+@dataclass
+class Desk:
+    """One agent: a screen, a phone, and somebody who uses them."""
+
+    world: World
+    plan: AgentPlan
+    phone: FakePhone
+    chance: Random
+    working: bool = True
+    controller: Controller | None = None
+    agent: Agent | None = None  # as the living controller knows them
+    call: str | None = None  # whom they are talking with, as the screen says
+    pops: dict[str, Pop] = field(default_factory=dict)
+    rings: list[FakePhoneCall] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.phone.on_ring = self._rings
+
+    # -- the screen ------------------------------------------------------------
+
+    def controller_is_there(self, controller: Controller) -> None:
+        """A new controller serves: the screen comes back a moment later."""
+        self.world.later(self.chance.uniform(0.05, 1.5), self._connect, controller)
+
+    def controller_is_gone(self) -> None:
+        """The screen's connection broke."""
+        for pop in self.pops.values():
+            pop.over_at = pop.over_at or self.world.loop.time()
+        self.controller = self.agent = self.call = None
+
+    def _connect(self, controller: Controller) -> None:
+        if controller is self.world.controller:
+            self.controller = controller
+            controller.tell(self._open)
+
+    def _open(self) -> None:
+        assert self.controller is not None
+        self.agent = self.controller.house.team.agents[self.plan.id]
+        self.agent.outbox.open_screen(self._show)
+        self.world.later(0.1, self._look, self.controller)
+
+    def _look(self, controller: Controller) -> None:
+        """Look at one's own presence now and then, and put it right."""
+        if self.controller is not controller or self.agent is None:
+            return
+        presence = self.agent.presence
+        if self.working and presence in (Presence.LOGGED_OUT, Presence.NOT_READY):
+            self._choose(Presence.READY)
+        elif not self.working and presence in (Presence.READY, Presence.NOT_READY):
+            self._choose(Presence.LOGGED_OUT)
+        elif not self.plan.steady and presence is Presence.READY and self.chance.random() < 0.04:
+            self._choose(Presence.NOT_READY)
+        self.world.later(self.chance.uniform(2, 12), self._look, controller)
+
+    def _choose(self, presence: Presence) -> None:
+        if self.controller is not None and self.agent is not None:
+            agent, team = self.agent, self.controller.house.team
+            self.controller.start(lambda: team.set_presence(agent, presence, None))
+
+    def _show(self, message: Message) -> None:
+        """A frame arrives. Runs inside the controller: everything happens a moment later."""
+        self.world.later(self.chance.uniform(0.001, 0.05), self._seen, self.controller, message)
+
+    def _seen(self, controller: Controller, message: Message) -> None:
+        if self.controller is not controller:
+            return
+        data = message.data
+        match message.type:
+            case "call.offered":
+                self._offered(message.seq, data)
+            case "call.withdrawn":
+                self._over(data["offer"])
+            case "call.connected":
+                self._connected(data["call"]["id"])
+            case "call.ended":
+                self.call = None
+                self.world.later(self.chance.uniform(0.5, 15), self._wrap_up, controller)
+
+    def _offered(self, seq: int, data: dict[str, Any]) -> None:
+        now = self.world.loop.time()
+        pop = Pop(self.plan.id, data["call"]["id"], data["offer"], now)
+        self.pops[pop.offer] = pop
+        self.world.pops.append(pop)
+        late = not self.plan.steady and self.chance.random() < 0.06
+        after = self.chance.uniform(0.6, 3) if late else self.chance.uniform(0.01, 0.3)
+        self.world.later(after, self._ack, self.controller, seq, pop)
+        if not self.plan.steady and self.chance.random() < 0.05:
+            self._decide_later(self.chance.uniform(0.1, 6), pop.call, Decline())
+
+    def _ack(self, controller: Controller, seq: int, pop: Pop) -> None:
+        if self.controller is controller and self.agent is not None:
+            pop.acked_at = self.world.loop.time()
+            controller.tell(self.agent.outbox.ack, seq)
+
+    def _over(self, offer: str) -> None:
+        if offer in self.pops:
+            self.pops[offer].over_at = self.world.loop.time()
+
+    def _wrap_up(self, controller: Controller) -> None:
+        if self.controller is controller and self.agent is not None:
+            lasting = self.chance.random() < 0.2
+            if self.agent.presence is Presence.WRAP_UP and not lasting:
+                self._choose(Presence.READY)
+
+    # -- the talk --------------------------------------------------------------
+
+    def _connected(self, call: str) -> None:
+        if self.call == call:
+            return
+        self.call = call
+        for pop in self.pops.values():
+            if pop.call == call:
+                pop.over_at = pop.over_at or self.world.loop.time()
+        chance, plan = self.chance, self.plan
+        seconds = chance.choice(
+            (chance.uniform(0, 3), chance.uniform(3, 20), chance.uniform(10, 60))
+        )
+        others = sorted(desk for desk in self.world.desks if desk != plan.id)
+        deed = chance.random()
+        decision: Decision = End()
+        if deed < 0.22 and "regulator" in plan.roles:
+            decision = Orient(line="listeners", handover="mot" if deed < 0.1 else None)
+        elif deed < 0.30 and others:
+            decision = Orient(agent=chance.choice(others))
+        elif deed < 0.34:
+            decision = Orient(line="regulators")
+        elif deed < 0.55:
+            self.world.later(seconds, self._hang_up, call)
+            return
+        elif deed < 0.60 and not plan.steady:
+            self.world.later(seconds, self._lose_network, call)
+            return
+        elif deed < 0.70:
+            seconds += 60  # listens: the caller will end it
+        self._decide_later(seconds, call, decision)
+
+    def _decide_later(self, seconds: float, call: str, decision: Decision) -> None:
+        self.world.later(seconds, self._decide, self.controller, call, decision)
+
+    def _decide(self, controller: Controller, call: str, decision: Decision) -> None:
+        if self.controller is controller and self.agent is not None:
+            controller.tell(self._decide_inside, controller, self.agent, call, decision)
+
+    def _decide_inside(
+        self, controller: Controller, agent: Agent, call: str, decision: Decision
+    ) -> None:
+        refused = agent.decide(call, decision)
+        if refused and isinstance(decision, Orient) and self.call == call:
+            self.world.later(2, self._decide, controller, call, End())
+
+    def _hang_up(self, call: str) -> None:
+        if self.call == call:
+            for ring in self.rings:
+                ring.hang_up()
+
+    def _lose_network(self, call: str | None) -> None:
+        if self.call == call:
+            self.phone.lose_network()
+            self.world.later(self.chance.uniform(15, 60), self.phone.register)
+
+    # -- the phone -------------------------------------------------------------
+
+    def _rings(self, ring: FakePhoneCall) -> None:
+        self.rings = [one for one in self.rings if one.state != "ended"]
+        self.rings.append(ring)
+        self.world.rings.append((self.world.loop.time(), ring))
+        chance, later, deed = self.chance, self.world.later, self.chance.random()
+        busy = any(one.state == "up" for one in self.rings if one is not ring)
+        if busy or (deed < 0.05 and not self.plan.steady):
+            later(chance.uniform(0.02, 3), ring.decline, 486)
+        elif deed < 0.13 and not self.plan.steady:
+            return  # nobody picks up
+        elif deed < 0.15 and not self.plan.steady:
+            later(chance.uniform(0.1, 5), self._lose_network, self.call)
+        elif deed < 0.25:
+            later(chance.uniform(0.0, 0.05), self._answer, ring)
+        else:
+            later(chance.uniform(0.5, 7), self._answer, ring)
+
+    def _answer(self, ring: FakePhoneCall) -> None:
+        ring.answer()
+        if ring.channel_id not in self.pops:  # no pop: the engine rings by itself, 1 accepts
+            self.world.later(self.chance.uniform(1, 6), ring.press, "1")
+        self.world.later(self.chance.uniform(5, TALK_SECONDS_LEFT_MAX), self._notice_alone, ring)
+
+    def _notice_alone(self, ring: FakePhoneCall) -> None:
+        """A talk of which the screen knows nothing ends at the phone."""
+        if ring.state == "up" and self.call is None:
+            ring.hang_up()
+        elif ring.state == "up":
+            self.world.later(20, self._notice_alone, ring)

@@ -1,0 +1,187 @@
+"""Runs simulated worlds by the thousand, and tells what was found, or replays one of them.
+
+A world's seed is made of the run's seed and the world's number, so that the command
+printed with a violation lives through exactly that world again.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from cti.simulation.checker import Checker, Violation, timeline
+from cti.simulation.plans import draw
+from cti.simulation.virtual import Stuck
+from cti.simulation.world import Plan, World
+
+BATCH_WORLDS = 8  # given to a process at once
+VIOLATIONS_TOLD_MAX = 5  # each with its timeline
+TIMELINE_LINES_MAX = 120
+Say = Callable[[str], object]
+
+
+@dataclass
+class Tally:
+    """What came out of some worlds."""
+
+    worlds: int = 0
+    calls: int = 0
+    lives: int = 0  # of controllers
+    virtual_seconds: float = 0.0
+    faults: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    found: list[tuple[int, Violation, str]] = field(default_factory=list)  # (world, …, timeline)
+
+    def add(self, other: Tally) -> None:
+        """Count another tally in."""
+        self.worlds += other.worlds
+        self.calls += other.calls
+        self.lives += other.lives
+        self.virtual_seconds += other.virtual_seconds
+        self.faults += other.faults
+        self.outcomes += other.outcomes
+        self.found += other.found
+
+
+def world_seed(seed: str, number: int) -> str:
+    """The seed of one world of a run."""
+    return f"{seed}/{number}"
+
+
+def run_world(plan: Plan, seed: str, number: int = 0) -> Tally:
+    """Live through one world and judge it."""
+    world = World(plan, seed)
+    try:
+        try:
+            world.run()
+        except Stuck as stuck:
+            stopped = Violation("stuck", world.loop.time(), str(stuck))
+            return Tally(1, found=[(number, stopped, timeline(world))])
+        violations = Checker(world).check()
+        return Tally(
+            worlds=1,
+            calls=len(world.callers),
+            lives=len(world.lives),
+            virtual_seconds=world.loop.time(),
+            faults=Counter(world.faults_done),
+            outcomes=Counter(
+                e.data["outcome"] for e in world.journal.entries if e.op == "call.closed"
+            ),
+            found=[(number, v, timeline(world, v.caller)) for v in violations],
+        )
+    finally:
+        world.close()
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Garbage is collected between worlds only: when it is must not change what happens."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+def run_batch(batch: tuple[str, list[int]]) -> Tally:
+    """Live through some worlds, one after the other."""
+    seed, numbers = batch
+    tally = Tally()
+    with unhurried():
+        for number in numbers:
+            name = world_seed(seed, number)
+            tally.add(run_world(draw(name), name, number))
+            gc.collect()
+    return tally
+
+
+def batches(seed: str, calls: int) -> Iterator[tuple[str, list[int]]]:
+    """The worlds that have so many callers together, some at a time."""
+    numbers: list[int] = []
+    number = 0
+    while calls > 0:
+        calls -= len(draw(world_seed(seed, number)).callers)
+        numbers.append(number)
+        number += 1
+        if len(numbers) == BATCH_WORLDS or calls <= 0:
+            yield seed, numbers
+            numbers = []
+
+
+def simulate(seed: str, calls: int, processes: int = 1, progress: Say | None = None) -> Tally:
+    """Live through as many worlds as so many calls need."""
+    tally, began = Tally(), time.monotonic()
+
+    def take(part: Tally) -> None:
+        tally.add(part)
+        if progress is not None:
+            seconds = time.monotonic() - began
+            rate = tally.calls / seconds
+            progress(f"{tally.calls} calls, {rate:.0f} a second, {len(tally.found)} violations")
+
+    if processes == 1:
+        for batch in batches(seed, calls):
+            take(run_batch(batch))
+        return tally
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        for part in pool.imap_unordered(run_batch, batches(seed, calls)):
+            take(part)
+    tally.found.sort(key=lambda found: found[0])
+    return tally
+
+
+def report(tally: Tally, seed: str, seconds: float, say: Say) -> int:
+    """Tell what was found. Returns the exit code: 1 when anything was."""
+    say(
+        f"{tally.calls} calls in {tally.worlds} worlds, {tally.virtual_seconds / 3600:.1f} h of"
+        f" their time, {tally.lives} controllers;"
+        f" {seconds:.1f} s, {tally.calls / seconds:.0f} calls/s"
+    )
+    say(f"faults: {_told(tally.faults)}")
+    say(f"records: {_told(tally.outcomes)}")
+    say(f"violations: {len(tally.found)} {_told(Counter(v.kind for _, v, _ in tally.found))}")
+    for number, violation, lines in tally.found[:VIOLATIONS_TOLD_MAX]:
+        say(f"\n{violation.kind} at {violation.at:.3f} s, {violation.caller}: {violation.text}")
+        say(f"again: fil simulate-calls --seed {seed} --world {number} --trace")
+        say("\n".join(lines.splitlines()[:TIMELINE_LINES_MAX]))
+    return 1 if tally.found else 0
+
+
+def _told(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))
+
+
+def replay(seed: str, number: int, trace: bool, say: Say) -> int:
+    """Live through one world again. Returns the exit code."""
+    name = world_seed(seed, number)
+    world = World(draw(name), name, keep_logs=trace)
+    try:
+        world.run()
+        if trace:
+            say(timeline(world))
+        violations = Checker(world).check()
+        for violation in violations:
+            say(f"{violation.kind} at {violation.at:.3f} s, {violation.caller}: {violation.text}")
+        say(f"{len(world.callers)} calls, {len(violations)} violations")
+        return 1 if violations else 0
+    finally:
+        world.close()
+
+
+def command(options: Any, say: Say, progress: Say | None) -> int:
+    """``fil simulate-calls``."""
+    seed = str(options.seed)
+    if options.world is not None:
+        return replay(seed, options.world, options.trace, say)
+    began = time.monotonic()
+    tally = simulate(seed, options.calls, options.processes, progress)
+    return report(tally, seed, time.monotonic() - began, say)
