@@ -57,6 +57,9 @@ MAY_BLOCK = frozenset(
 )
 # What frees a blocked channel cannot stand in line behind what it frees.
 NEVER_QUEUED = frozenset({"channels.hangup", "playbacks.stop"})
+# Done twice, these are heard twice, or tell an engine that starts from one that runs.
+NEVER_AGAIN = frozenset({"channels.playWithId", "events.claimChannel", "asterisk.getInfo"})
+AGAIN_SECONDS = (0.05, 0.3)  # after a failure of the engine's own
 # Creations under an id of ours: done twice, they are done.
 CREATIONS = {
     "channels.originate": "/channels/{id}",
@@ -423,7 +426,7 @@ class Ari:
         """Put one command to the engine and return its JSON, within ``seconds_max`` in all."""
         try:
             async with asyncio.timeout(seconds_max), self._turn(request):
-                status, answer = await self._put(request)
+                status, answer = await self._put_again(request)
                 if status < 400:
                     return answer
                 error = failure(request.operation, status, answer)
@@ -449,6 +452,15 @@ class Ari:
             if request.operation in MAY_BLOCK:
                 await held.enter_async_context(self._may_block)
             yield
+
+    async def _put_again(self, request: Request) -> tuple[int, Any]:
+        """One exchange; repeated where the engine failed and doing it twice does no harm."""
+        for pause_seconds in AGAIN_SECONDS:
+            status, answer = await self._put(request)
+            if status < 500 or request.operation in NEVER_AGAIN or _says_offline(answer):
+                return status, answer
+            await asyncio.sleep(pause_seconds)
+        return await self._put(request)
 
     async def _put(self, request: Request) -> tuple[int, Any]:
         """One exchange with the engine: (HTTP status, its JSON or bytes)."""
@@ -482,9 +494,13 @@ def failure(operation: str, status: int, answer: Any) -> AriError:
         kind = Gone
     elif status in (409, 422):  # joining a bridge says 422 where all else says 409
         kind = AriConflict
-    elif status == 500 and message == "Allocation failed":
+    elif status == 500 and _says_offline(answer):
         kind = PhoneUnreachable
     return kind(operation, status, message)
+
+
+def _says_offline(answer: Any) -> bool:
+    return record(answer).get("error") == "Allocation failed"
 
 
 def backoff_seconds(attempt: int) -> float:

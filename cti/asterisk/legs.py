@@ -16,7 +16,7 @@ from typing import Any
 
 from cti import clock
 from cti.asterisk import ari_models as events
-from cti.asterisk.ari import Ari, AriError, LegGone, MailboxClosed
+from cti.asterisk.ari import Ari, AriConflict, AriError, LegGone, MailboxClosed
 from ivr.leg import HungUp
 
 log = logging.getLogger("fil.legs")
@@ -120,11 +120,12 @@ class ChannelLeg:
         """Whether a prompt is being played to this leg."""
         return self._playing is not None
 
-    async def play_file(self, media: str, seconds: float) -> None:
+    async def play_file(self, media: str, seconds: float) -> bool:
         """Play a sound; returns at its end, or when it is overdue. A failure is logged.
 
-        Raises HungUp when the leg is gone.
+        False when the leg was not in our hands. Raises HungUp when it is gone.
         """
+        ours = True
         self._refuse_gone()
         playback_id = self._prompt_id(next(self._prompts))
         ended = asyncio.Event()
@@ -149,7 +150,9 @@ class ChannelLeg:
         except AriError as error:
             log.warning("prompt.not_played", extra={"leg": self.id, "status": str(error)})
             self._playback_ended(playback_id)
+            ours = not isinstance(error, AriConflict)
         self._refuse_gone()
+        return ours
 
     async def stop_playing(self, seconds_max: float = 1.0) -> None:
         """Stop the prompt, if any; returns when the engine says it has ended.
@@ -230,12 +233,18 @@ class CallerLeg(ChannelLeg):
         if seconds is None:
             log.error("prompt.missing", extra={"prompt": prompt, "language": self.language})
             return
-        # A prompt blocks every later lease command: the lease must outlast it from the start.
-        await self.cover(seconds + LEASE_SECONDS / 2)
         if whole:
             self.whole_until.clear()
         try:
-            await self.play_file(f"/sounds/{self.language}/{prompt}", seconds)
+            while True:
+                entries = self.entries
+                await self.in_our_hands()
+                # A prompt blocks every later lease command: the lease must outlast it.
+                await self.cover(seconds + LEASE_SECONDS / 2)
+                if await self.play_file(f"/sounds/{self.language}/{prompt}", seconds):
+                    return
+                # The dialplan has them, and speaks: a goodbye must not be lost on them.
+                await self.moved(entries)
         finally:
             if whole:
                 self.whole_until.set()
@@ -292,6 +301,11 @@ class CallerLeg(ChannelLeg):
             self.mark_gone(None)
         except AriError as error:
             log.warning("lease.not_set", extra={"leg": self.id, "status": str(error)})
+            self.lease_unknown()
+
+    def lease_unknown(self) -> None:
+        """The engine may take the caller back at any moment: the next occasion renews the lease."""
+        self._leased, self._lease_ends = True, clock.monotonic()
 
     async def keep_lease(self) -> None:
         """Renew the lease for ever, except while something plays or in a conversation."""
@@ -307,8 +321,9 @@ class CallerLeg(ChannelLeg):
 
         Raises HungUp when they are gone instead.
         """
-        while not await _either(self.in_app, self.gone, ASKED_EVERY_SECONDS):
-            await self.still_there()
+        while not self.in_app.is_set() and not self.gone.is_set():
+            if not await _either(self.in_app, self.gone, ASKED_EVERY_SECONDS):
+                await self.still_there()
         self._refuse_gone()
 
     async def moved(self, entries_before: int) -> None:

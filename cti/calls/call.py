@@ -112,6 +112,7 @@ class Call:
     inviting: asyncio.Task[bool] | None = None  # looking for a third while two are talking
     parted: list[ChannelLeg] = field(default_factory=list)  # agents' legs still to be hung up
     answered: bool = False  # a human has spoken with the caller
+    answered_at: datetime | None = None  # the first time
     outcome: Outcome = "abandoned"
     ended_by: EndedBy = "caller"
     legs_made: int = 0
@@ -194,6 +195,8 @@ async def close(call: Call, house: House) -> None:
         call.outcome, call.ended_by = "engine_restart", "engine"
     await release(call, house)
     at = call.caller.gone_at or clock.now()
+    if call.answered_at is not None:
+        at = max(at, call.answered_at)  # they left as somebody answered: the engine told it later
     house.records.closed(call.id, outcome=call.outcome, ended_by=call.ended_by, at=at)
     log.info("call.closed", extra={"call": call.id, "outcome": call.outcome})
 
@@ -468,6 +471,7 @@ def begin_talk(call: Call, house: House, line: Line) -> None:
     call.answered, call.outcome = True, "talked"
     call.first, call.wanted = False, None
     role, at = LINE_ROLES[line].value, house.clock()
+    call.answered_at = call.answered_at or at
     house.records.leg(call.id, talk.leg.id, agent.id, role, "answered", at)
     stage = STAGE_OF[line].value
     house.records.stage(call.id, stage, agent_id=agent.id, leg_id=talk.leg.id)

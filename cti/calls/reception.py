@@ -11,6 +11,7 @@ import contextlib
 import logging
 import re
 
+from cti import clock
 from cti.asterisk import ari_models as models
 from cti.asterisk.ari import AriError, EngineInfo, LegGone
 from cti.asterisk.exchange import APP, talk_bridge
@@ -39,6 +40,7 @@ from ivr.leg import HungUp
 log = logging.getLogger("fil.reception")
 
 ARRIVALS_MAX = 1000
+LEGS_A_SECOND_MAX = 10  # no call rings phones faster than that
 CLAIMED_SECONDS_MAX = 3.0  # from our claim to the channel being ours
 AGENT_LEG = re.compile(r"(?P<call>[0-9a-f]{32})-(?P<agent>[a-z0-9._-]+)-(?P<number>\d+)")
 
@@ -242,6 +244,7 @@ class Reception:
             record.language or "fr",
         )
         caller.greeted = True
+        caller.lease_unknown()  # another process gave it, some time ago
         if ours:
             caller.in_app.set()
         call = Call(
@@ -253,6 +256,7 @@ class Reception:
             waiting_since_at=record.waiting_since_at,
             danger=record.danger,
             answered=record.answered_at is not None,
+            answered_at=record.answered_at,
             outcome="talked" if record.answered_at else "abandoned",
             first=True,
         )
@@ -281,7 +285,9 @@ class Reception:
             for c, channel in channels.items()
             if (found := AGENT_LEG.fullmatch(c)) and found["call"] == call.id
         }
-        call.legs_made = max((int(found["number"]) for found in legs), default=0) + 1
+        # A name that an earlier life gave to a leg is not given again: they are one in the record.
+        age_seconds = (clock.now() - call.started_at).total_seconds()
+        call.legs_made = round(max(age_seconds, 0) * LEGS_A_SECOND_MAX)
         bridge = await _members(house, talk_bridge(call.id))
         # When three were talking, the one whom the record names owned the caller.
         for found, leg in sorted(legs.items(), key=lambda one: one[1].id != leg_id):
@@ -298,7 +304,9 @@ class Reception:
             with contextlib.suppress(AriError):  # whoever left says so to converse()
                 await house.exchange.own(call.talk.leg, call.caller)
                 await house.exchange.own(call.staying.leg, None)
-        if call.caller.in_app.is_set() and (call.talk is None or call.caller.id not in bridge):
+        if call.caller.in_app.is_set() and call.talk is not None and call.caller.id in bridge:
+            await call.caller.lease(0)
+        elif call.caller.in_app.is_set():
             await call.caller.stop_what_plays()
             if call.talk is not None:  # one of three left, and took the caller out with them
                 await together(call, house, call.talk)
