@@ -110,6 +110,8 @@ class Exchange:
         await self._make_bridge(bridge, "mixing,dtmf_events")
         await caller.lease(0)
         await self.own(agent, caller)
+        # The dialplan's music ends in a waiting bridge, not in a talk: it would cover the voice.
+        await self.ari.channels.stopMoh(channelId=caller.id)
         await self.ari.bridges.addChannel(bridgeId=bridge, channel=[caller.id, agent.id])
 
     async def bring_in(

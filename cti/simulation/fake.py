@@ -224,7 +224,8 @@ class FakeAsterisk:
             return
         far = ch.far
         far.ended("self")
-        self.later(self.moment(), self._end_told, ch, "self", 16, {})
+        cause = 16 if ch.bridge is not None else 0
+        self.later(self.moment(), self._end_told, ch, "self", cause, {})
 
     def sound_stopped(self, ch: Channel) -> None:
         """A telephone sends nothing any more, not even its BYE."""
@@ -425,7 +426,10 @@ class FakeAsterisk:
         """``Stasis(<app>)``; False when nobody listens there."""
         if self.apps.get(app) is None:
             return False
-        ch.app, ch.leaving, ch.interrupted, ch.said = app, None, False, "silence"
+        ch.app, ch.leaving, ch.interrupted = app, None, False
+        # The dialplan's StartMusicOnHold goes on, in a talk too, until a playback, a waiting
+        # bridge or a command ends it.
+        ch.said = "silence" if ch.outgoing else "music"
         ch.apps[app] = None
         if ch.outgoing:
             ch.dialplan = ("from-phone", "s", 1, "Stasis", f"{app},agent")
@@ -462,7 +466,7 @@ class FakeAsterisk:
         if seconds is None or ch.interrupted:
             self._finish(playback, "failed")
             return
-        ch.playing = playback
+        ch.playing, ch.said = playback, "silence"
         ch.playing_ends = self.later(seconds, self.stop_playing, playback, "done")
         self.tell(ch)
 
@@ -505,8 +509,15 @@ class FakeAsterisk:
         """A channel joins a bridge, and leaves the one it was in."""
         self.leave_bridge(ch)
         ch.bridge, ch.role = bridge, role
+        if role == "holding_participant":
+            self.music_off(ch)  # a talk would not end it
         bridge.members.append(ch)
         self._bridge_event(ch, bridge, "ChannelEnteredBridge")
+        self.tell(ch)
+
+    def music_off(self, ch: Channel) -> None:
+        """The channel's own music ends."""
+        ch.said = "silence"
         self.tell(ch)
 
     def leave_bridge(self, ch: Channel) -> None:

@@ -171,9 +171,11 @@ class Channel:
         if self.app is None:
             return self.said if self.together is None else f"people:{self.together.far.name}"
         if self.bridge is None:
-            return "silence"
+            return self.said
         if self.bridge.type == "holding":
-            return "music" if self.role == "holding_participant" else "silence"
+            return "music" if self.role == "holding_participant" else self.said
+        if self.said == "music":
+            return "music"  # the dialplan's, which nothing ended: it covers every voice
         others = [m.far.name for m in self.bridge.members if m is not self and m.playing is None]
         return "people:" + ",".join(others) if others else "silence"
 

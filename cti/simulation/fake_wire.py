@@ -178,9 +178,9 @@ class FakeWire:
         lost = engine.rng.random() < faults.lost_reply
         reply: Reply = partial(self._reply, future, connection, lost)
         if engine.phase == "booting":
-            reply(404, NOWHERE)
+            reply(404, b"<!DOCTYPE HTML>")  # its web server before its telephone
         elif engine.phase == "starting" or engine.rng.random() < faults.unavailable:
-            reply(503, {"message": "Service Unavailable"})
+            reply(503, {"message": "Asterisk not booted"})
         elif engine.rng.random() < faults.failing:
             reply(500, {"message": "Internal Server Error"})
         else:
@@ -496,6 +496,15 @@ def _answer(c: Command) -> None:
     ch = _ours(c, c.ids["id"])
     if ch is not None:
         ch.commands.append(lambda: c.reply(204, None))
+        c.engine.turn(ch)
+
+
+@_on("DELETE", "/channels/{id}/moh")
+def _music_off(c: Command) -> None:
+    ch = _ours(c, c.ids["id"])
+    if ch is not None:
+        c.reply(204, None)
+        ch.commands.append(lambda: c.engine.music_off(ch))
         c.engine.turn(ch)
 
 

@@ -1,0 +1,5 @@
+"""The facts' own asserts are to say what they saw."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.contract.facts")
