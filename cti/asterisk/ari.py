@@ -57,9 +57,7 @@ MAY_BLOCK = frozenset(
 )
 # What frees a blocked channel cannot stand in line behind what it frees.
 NEVER_QUEUED = frozenset({"channels.hangup", "playbacks.stop"})
-# Done twice, these are heard twice, or tell an engine that starts from one that runs.
-NEVER_AGAIN = frozenset({"channels.playWithId", "events.claimChannel", "asterisk.getInfo"})
-AGAIN_SECONDS = (0.05, 0.3)  # after a failure of the engine's own
+AGAIN_SECONDS = (0.05, 0.3)  # a command is put again after a failure of the engine's own
 # Creations under an id of ours: done twice, they are done.
 CREATIONS = {
     "channels.originate": "/channels/{id}",
@@ -454,10 +452,10 @@ class Ari:
             yield
 
     async def _put_again(self, request: Request) -> tuple[int, Any]:
-        """One exchange; repeated where the engine failed and doing it twice does no harm."""
+        """One exchange; repeated when the engine said that it failed, and so did nothing."""
         for pause_seconds in AGAIN_SECONDS:
             status, answer = await self._put(request)
-            if status < 500 or request.operation in NEVER_AGAIN or _says_offline(answer):
+            if status < 500 or _says_offline(answer):
                 return status, answer
             await asyncio.sleep(pause_seconds)
         return await self._put(request)

@@ -16,7 +16,7 @@ from typing import Any
 
 from cti import clock
 from cti.asterisk import ari_models as events
-from cti.asterisk.ari import Ari, AriConflict, AriError, LegGone, MailboxClosed
+from cti.asterisk.ari import Ari, AriError, AriTimeout, LegGone, MailboxClosed
 from ivr.leg import HungUp
 
 log = logging.getLogger("fil.legs")
@@ -25,12 +25,13 @@ KEYS_KEPT_MAX = 32  # a held key or a storm of them fills no memory
 PLAYBACK_SPARE_SECONDS = 5.0  # a prompt that has not ended by then never will
 LEASE_SECONDS = 30  # how long the engine leaves a caller with a silent controller
 LEASE_RENEWED_EVERY_SECONDS = 10.0
-BACK_IN_APP_SECONDS_MAX = 3.0  # from a redirect to being claimed again
+BACK_IN_APP_SECONDS_MAX = 2.0  # from a redirect to being claimed again: perhaps in silence
 CAUSE_SECONDS_MAX = 0.5  # from a leg's end to the engine saying why
 ASKED_EVERY_SECONDS = 1.0  # out of our hands, a caller may leave unheard: the engine is asked
 # Prompts of a leg bear these numbers in turn, so that a restart can stop the one that plays.
 PROMPT_NUMBERS = 4
 SHUTDOWN = 4  # in a "soft" hang-up request, the cause is the engine's own reason: it stops
+PLAY_TRIES_MAX = 3  # two seconds apart
 Seconds = Callable[[str, str], float | None]  # (language, prompt) -> how long it is
 
 
@@ -123,9 +124,9 @@ class ChannelLeg:
     async def play_file(self, media: str, seconds: float) -> bool:
         """Play a sound; returns at its end, or when it is overdue. A failure is logged.
 
-        False when the leg was not in our hands. Raises HungUp when it is gone.
+        False when the engine refused, so that nothing was heard. Raises HungUp.
         """
-        ours = True
+        taken = True
         self._refuse_gone()
         playback_id = self._prompt_id(next(self._prompts))
         ended = asyncio.Event()
@@ -150,9 +151,9 @@ class ChannelLeg:
         except AriError as error:
             log.warning("prompt.not_played", extra={"leg": self.id, "status": str(error)})
             self._playback_ended(playback_id)
-            ours = not isinstance(error, AriConflict)
+            taken = isinstance(error, AriTimeout)  # perhaps it is heard
         self._refuse_gone()
-        return ours
+        return taken
 
     async def stop_playing(self, seconds_max: float = 1.0) -> None:
         """Stop the prompt, if any; returns when the engine says it has ended.
@@ -236,14 +237,14 @@ class CallerLeg(ChannelLeg):
         if whole:
             self.whole_until.clear()
         try:
-            while True:
+            for _ in range(PLAY_TRIES_MAX):
                 entries = self.entries
                 await self.in_our_hands()
                 # A prompt blocks every later lease command: the lease must outlast it.
                 await self.cover(seconds + LEASE_SECONDS / 2)
                 if await self.play_file(f"/sounds/{self.language}/{prompt}", seconds):
                     return
-                # The dialplan has them, and speaks: a goodbye must not be lost on them.
+                # Mostly the dialplan has them, and speaks; a goodbye must not be lost on them.
                 await self.moved(entries)
         finally:
             if whole:
@@ -330,7 +331,7 @@ class CallerLeg(ChannelLeg):
         """Wait until the engine has handed the caller back to us after moving them.
 
         ``entries_before``: how often they had come before. An engine that did not move
-        them after all costs three seconds. Raises HungUp.
+        them after all costs two seconds. Raises HungUp.
         """
         until = clock.monotonic() + BACK_IN_APP_SECONDS_MAX
         while self.entries <= entries_before and clock.monotonic() < until:

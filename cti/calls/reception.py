@@ -300,10 +300,12 @@ class Reception:
             else:
                 await house.exchange.release(leg)
                 leg.close()
-        if call.talk is not None and call.staying is not None:
+        if call.talk is not None:
+            # The process before us may have stopped as it was ending or beginning this talk.
             with contextlib.suppress(AriError):  # whoever left says so to converse()
                 await house.exchange.own(call.talk.leg, call.caller)
-                await house.exchange.own(call.staying.leg, None)
+                if call.staying is not None:
+                    await house.exchange.own(call.staying.leg, None)
         if call.caller.in_app.is_set() and call.talk is not None and call.caller.id in bridge:
             await call.caller.lease(0)
         elif call.caller.in_app.is_set():
@@ -362,6 +364,10 @@ class Reception:
         caller.in_app.set()
         call = Call(new_call_id(), caller)
         house.calls[channel.id] = call
+        if not await caller.still_there():  # late word of one who has left
+            caller.close()
+            del house.calls[channel.id]
+            return
         await caller.stop_what_plays()
         await self._begin(call, channel)
 

@@ -258,7 +258,7 @@ class World:
             exchange=Exchange(ari, settings),
             records=records,
             team=team,
-            lines=WaitingLines(team),
+            lines=WaitingLines(team, ari.in_step),
             flow=flow(self.plan.flow),
             catalogue=CATALOGUE,
         )
