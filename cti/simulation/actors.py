@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cti.simulation.virtual import Handle
     from cti.simulation.world import Controller, World
 
-TALK_SECONDS_LEFT_MAX = 100.0  # an agent whom nothing tells that the talk is over hangs up
+TALK_SECONDS_LEFT_MAX = 60.0  # an agent whom nothing tells that the talk is over hangs up
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class AgentPlan:
     roles: frozenset[str]
     languages: frozenset[str]
     steady: bool = False  # always acks, answers and ends: the one who keeps the line going
+    always: str = ""  # "orient" or "end": what they do in every talk, after two seconds
 
 
 class Caller:
@@ -151,6 +152,9 @@ class Desk:
         assert self.controller is not None
         self.agent = self.controller.house.team.agents[self.plan.id]
         self.agent.outbox.open_screen(self._show)
+        shown = self.controller.house.team.snapshot(self.agent)
+        if shown["call"] is not None and shown["call_state"] == "connected":
+            self.world.later(0.05, self._connected, shown["call"]["id"])
         self.world.later(0.1, self._look, self.controller)
 
     def _look(self, controller: Controller) -> None:
@@ -164,7 +168,7 @@ class Desk:
             self._choose(Presence.LOGGED_OUT)
         elif not self.plan.steady and presence is Presence.READY and self.chance.random() < 0.04:
             self._choose(Presence.NOT_READY)
-        self.world.later(self.chance.uniform(2, 12), self._look, controller)
+        self.world.later(self.chance.uniform(4, 16), self._look, controller)
 
     def _choose(self, presence: Presence) -> None:
         if self.controller is not None and self.agent is not None:
@@ -227,12 +231,16 @@ class Desk:
                 pop.over_at = pop.over_at or self.world.loop.time()
         chance, plan = self.chance, self.plan
         seconds = chance.choice(
-            (chance.uniform(0, 3), chance.uniform(3, 20), chance.uniform(10, 60))
+            (chance.uniform(0, 3), chance.uniform(3, 20), chance.uniform(10, 40))
         )
         others = sorted(desk for desk in self.world.desks if desk != plan.id)
         deed = chance.random()
         decision: Decision = End()
-        if deed < 0.22 and "regulator" in plan.roles:
+        if plan.always:
+            seconds = 2.0
+            if plan.always == "orient":
+                decision = Orient(line="listeners", handover="mot")
+        elif deed < 0.22 and "regulator" in plan.roles:
             decision = Orient(line="listeners", handover="mot" if deed < 0.1 else None)
         elif deed < 0.30 and others:
             decision = Orient(agent=chance.choice(others))
@@ -245,7 +253,7 @@ class Desk:
             self.world.later(seconds, self._lose_network, call)
             return
         elif deed < 0.70:
-            seconds += 60  # listens: the caller will end it
+            seconds += 40  # listens: the caller will end it
         self._decide_later(seconds, call, decision)
 
     def _decide_later(self, seconds: float, call: str, decision: Decision) -> None:

@@ -8,8 +8,8 @@ from cti.simulation.actors import AgentPlan, CallerPlan
 from cti.simulation.fake import Faults
 from cti.simulation.world import Fault, Plan
 
-CALLS_A_WORLD = (8, 36)
-ARRIVALS_APART_SECONDS = 3.0
+CALLS_A_WORLD = (10, 50)
+ARRIVALS_APART_SECONDS = 2.0
 # What may go wrong, how often compared with the rest, and for how many seconds.
 FAULTS: dict[str, tuple[int, tuple[float, float]]] = {
     "crash": (30, (0, 0)),
@@ -32,10 +32,10 @@ FAULTS: dict[str, tuple[int, tuple[float, float]]] = {
 FAULTLESS = 0.2  # how many worlds know no fault
 
 
-def draw(seed: str) -> Plan:
-    """The plan of the world of that seed."""
+def draw(seed: str, between: tuple[int, int] = CALLS_A_WORLD) -> Plan:
+    """The plan of the world of that seed; ``between``: how many callers it may have."""
     chance = Random(f"{seed}/plan")
-    calls = chance.randint(*CALLS_A_WORLD)
+    calls = chance.randint(*between)
     apart = ARRIVALS_APART_SECONDS * chance.choice((0.1, 0.5, 1, 1.5))
     at, callers = 1.0, []
     for _ in range(calls):
@@ -58,7 +58,7 @@ def draw(seed: str) -> Plan:
 
 def _caller(chance: Random, at: float) -> CallerPlan:
     patience = chance.choice(
-        (chance.uniform(0, 5), chance.uniform(5, 40), chance.uniform(30, 120), 150.0)
+        (chance.uniform(0, 5), chance.uniform(5, 40), chance.uniform(30, 90), 110.0)
     )
     keys = []
     if chance.random() < 0.2:
@@ -68,7 +68,7 @@ def _caller(chance: Random, at: float) -> CallerPlan:
     return CallerPlan(
         at=at,
         patience_seconds=patience,
-        talk_seconds=chance.choice((chance.uniform(0, 12), chance.uniform(5, 90), 150.0)),
+        talk_seconds=chance.choice((chance.uniform(0, 12), chance.uniform(5, 50), 90.0)),
         keys=tuple(keys),
         leaves_at_sound=chance.randint(1, 12) if chance.random() < 0.3 else None,
         leaves_after_seconds=chance.choice((0.0, chance.uniform(0, 0.02), chance.uniform(0, 3))),
@@ -79,7 +79,7 @@ def _caller(chance: Random, at: float) -> CallerPlan:
 
 def _agents(chance: Random) -> list[AgentPlan]:
     agents = []
-    for number in range(chance.randint(1, 8)):
+    for number in range(chance.randint(1, 10)):
         regulator = number == 0 or chance.random() < 0.5
         roles = {"regulator"} if regulator else {"listener"}
         if chance.random() < 0.15:

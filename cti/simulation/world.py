@@ -95,12 +95,13 @@ class Plan:
     wire: Faults = field(default_factory=Faults)
     crash_at_step: int | None = None  # of the first life
     flow: str = "demo.yaml"
+    quiet_seconds: float = QUIET_SECONDS
 
     @property
     def healed_at(self) -> float:
         """When the last fault is over: from then on everything must come right."""
         last = [f.at + f.seconds for f in self.faults]
-        return max([20.0, *(caller.at for caller in self.callers), *last]) + 10
+        return max([5.0, *(caller.at for caller in self.callers), *last]) + 10
 
 
 @dataclass
@@ -160,7 +161,7 @@ class World:
                 end += 5.0
                 self.loop.run_until(end)
             self.ended_at = end
-            self.loop.run_until(end + QUIET_SECONDS)
+            self.loop.run_until(end + self.plan.quiet_seconds)
 
     def close(self) -> None:
         """Let go of everything."""
