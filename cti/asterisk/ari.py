@@ -455,7 +455,7 @@ class Ari:
         """One exchange; repeated when the engine said that it failed, and so did nothing."""
         for pause_seconds in AGAIN_SECONDS:
             status, answer = await self._put(request)
-            if status < 500 or _says_offline(answer):
+            if status < 500 or _has_a_meaning(answer):
                 return status, answer
             await asyncio.sleep(pause_seconds)
         return await self._put(request)
@@ -499,6 +499,11 @@ def failure(operation: str, status: int, answer: Any) -> AriError:
 
 def _says_offline(answer: Any) -> bool:
     return record(answer).get("error") == "Allocation failed"
+
+
+def _has_a_meaning(answer: Any) -> bool:
+    """Whether a failure says something of what was asked, rather than of the engine."""
+    return _says_offline(answer) or "duplicate" in text(record(answer).get("message"))
 
 
 def backoff_seconds(attempt: int) -> float:

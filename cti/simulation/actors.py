@@ -42,7 +42,7 @@ class AgentPlan:
     roles: frozenset[str]
     languages: frozenset[str]
     steady: bool = False  # always acks, answers and ends: the one who keeps the line going
-    always: str = ""  # "orient" or "end": what they do in every talk, after two seconds
+    always: str = ""  # "orient", "end" or "listen": what they do in every talk, after two seconds
 
 
 class Caller:
@@ -236,6 +236,8 @@ class Desk:
         others = sorted(desk for desk in self.world.desks if desk != plan.id)
         deed = chance.random()
         decision: Decision = End()
+        if plan.always == "listen":
+            return
         if plan.always:
             seconds = 2.0
             if plan.always == "orient":

@@ -721,6 +721,31 @@ async def test_a_refusal_is_named_by_what_it_means(
     assert type(refusal.value) is kind
 
 
+async def test_a_command_that_the_engine_failed_to_do_is_put_again(
+    engine: Engine, live: Ari
+) -> None:
+    said = [500, 503, 204]
+
+    async def answer(_: dict[str, Any]) -> tuple[int, Any]:
+        return said.pop(0), None
+
+    engine.answers["POST", "/bridges/b1/addChannel"] = answer
+    await live.bridges.addChannel(bridgeId="b1", channel="c1")
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    "said", [{"error": "Allocation failed"}, {"message": "Possible duplicate bridge id 'b1'"}]
+)
+async def test_a_failure_that_means_something_is_taken_at_its_word(
+    engine: Engine, live: Ari, said: dict[str, str]
+) -> None:
+    engine.reply("POST", "/bridges/b1/addChannel", 500, said)
+    with pytest.raises(AriError):
+        await live.bridges.addChannel(bridgeId="b1", channel="c1")
+    assert engine.asked.count(("POST", "/bridges/b1/addChannel")) == 1
+
+
 async def test_an_absent_engine_ends_no_call() -> None:
     async with Ari(HttpWire("http://127.0.0.1:9", "fil", PASSWORD)) as ari:
         with pytest.raises(EngineAway) as refusal:
