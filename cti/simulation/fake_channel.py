@@ -19,7 +19,7 @@ SHOWN = ("FIL_SINCE", "FIL_DIALLED", "FIL_GREETED")  # channelvars= in ari.conf
 
 def stamp(at: datetime) -> str:
     """A time as the engine writes it."""
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}+0000"
+    return f"{at.replace(tzinfo=None).isoformat(timespec='milliseconds')}+0000"
 
 
 class Playback:
