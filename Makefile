@@ -31,7 +31,7 @@ test: setup ## every test, on the real dockerised Asterisk
 	@$(PY) -m pytest -n 3 --dist loadfile --durations=10
 
 check: setup lint ## all that needs no engine, under a minute
-	@$(PY) -m pytest -q -n 2 tests/unit
+	@$(PY) -m pytest -q -n 2 tests/unit tests/contract/test_fake.py
 
 lint:
 	@$(VENV)/bin/ruff check .

@@ -138,12 +138,12 @@ class Line:
 
     # -- the controller
 
-    async def start(self, **more: str) -> None:
+    async def start(self, command: str = "serve", **more: str) -> None:
         """Start ``fil serve`` and wait until it is ready; ``more``: settings of this life alone."""
         before = self.log_path.read_text().count("house.recovered") if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "cti", "serve"],
+                [sys.executable, "-m", "cti", command],
                 env=self.environment | more,
                 stdout=log,
                 stderr=log,
@@ -353,6 +353,18 @@ async def as_it_is(_: Line) -> None:
     """Nothing more to prepare."""
 
 
+async def made_ready(environment: dict[str, str]) -> Line:
+    """A line of these settings: its data directory, its sounds, its people; nothing runs yet."""
+    settings = load(environment)
+    line = Line(settings, environment, settings.data / "controller.log")
+    if BUILT_SOUNDS.exists():
+        shutil.copytree(BUILT_SOUNDS, line.sounds, dirs_exist_ok=True)
+    setup.init(line.settings, lambda text: None)
+    await setup.prepare_database(line.settings)
+    await setup.add_demo_people(line.settings)
+    return line
+
+
 @asynccontextmanager
 async def a_line(
     data: Path,
@@ -376,12 +388,7 @@ async def a_line(
         "FIL_WRAP_UP_SECONDS": "2",
         **settings,
     }
-    line = Line(load(environment), environment, data / "controller.log")
-    if BUILT_SOUNDS.exists():
-        shutil.copytree(BUILT_SOUNDS, line.sounds, dirs_exist_ok=True)
-    setup.init(line.settings, lambda text: None)
-    await setup.prepare_database(line.settings)
-    await setup.add_demo_people(line.settings)
+    line = await made_ready(environment)
     await prepare(line)
     try:
         line.engine("up")
