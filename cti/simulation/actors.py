@@ -32,6 +32,7 @@ class CallerPlan:
     leaves_after_seconds: float = 0.0
     vanishes: bool = False  # their line is cut, instead of a hang-up
     calls_again: bool = False
+    number: str | None = "0199000001"  # None: withheld
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Caller:
         if not world.engine.running:
             world.later(1.0, self._dial)
             return
-        self.end = world.engine.dial("0199000001")
+        self.end = world.engine.dial(self.plan.number)
         world.callers.append(self)
         self.end.on_change = self._changed
         for after, key in self.plan.keys:
@@ -74,7 +75,12 @@ class Caller:
             if self._timer is not None:
                 self._timer.cancel()
             if self.plan.calls_again and self.left_at is not None:
-                again = CallerPlan(1.5, self.plan.patience_seconds, self.plan.talk_seconds)
+                again = CallerPlan(
+                    1.5,
+                    self.plan.patience_seconds,
+                    self.plan.talk_seconds,
+                    number=self.plan.number,
+                )
                 Caller(self._world, again)
             return
         self._sounds += 1

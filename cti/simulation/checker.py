@@ -27,7 +27,9 @@ TWO_RING_SECONDS_MAX = 1.5  # a ring that came late, on a bad wire, until it is 
 STILL_RINGS_SECONDS_MAX = 1.0  # a phone, after its caller left
 RING_AFTER_SECONDS = 2.0  # of the flow: before that a caller is offered to nobody
 CHOICE_SECONDS = 1.5  # from a choice to the ring, at most, and from being there to being chosen
-CLOSING = frozenset({"au-revoir", "ferme", "personne-disponible", "secours-numeros"})
+CLOSING = frozenset(
+    {"appels-en-cours", "au-revoir", "ferme", "personne-disponible", "secours-numeros"}
+)
 OUR_LEG = re.compile(r"(?P<call>[0-9a-f]{32})-(?P<agent>[a-z0-9._-]+)-\d+")
 # How long after its end a fault of this kind may still be felt.
 FELT_SECONDS = {

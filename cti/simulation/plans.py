@@ -29,6 +29,7 @@ FAULTS: dict[str, tuple[int, tuple[float, float]]] = {
     "phone_unregistered": (4, (5, 60)),
     "signs_out": (6, (10, 60)),
 }
+SHARED_NUMBER = "0199000001"  # of a hospital: several people call from it
 FAULTLESS = 0.2  # how many worlds know no fault
 
 
@@ -65,7 +66,10 @@ def _caller(chance: Random, at: float) -> CallerPlan:
         keys.append((chance.uniform(3, 9), "2"))
     while chance.random() < 0.2:
         keys.append((chance.uniform(0, 90), chance.choice("0123456789*#")))
+    own = f"06399{chance.randint(80000, 89999)}"
+    number = chance.choices((own, SHARED_NUMBER, None), (85, 8, 7))[0]
     return CallerPlan(
+        number=number,
         at=at,
         patience_seconds=patience,
         talk_seconds=chance.choice((chance.uniform(0, 12), chance.uniform(5, 50), 90.0)),

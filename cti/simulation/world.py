@@ -55,10 +55,13 @@ FLOWS = Path(__file__).resolve().parents[2] / "ivr/flows"
 # As built from sounds/prompts.yaml; what counts is that each has a length of its own.
 PROMPT_SECONDS = {
     "accueil": 4.6,
+    "affluence-encore": 8.9,
+    "appels-en-cours": 19.7,
     "au-revoir": 4.4,
     "choix-langue": 1.8,
     "ferme": 17.5,
     "fin-de-conversation": 5.1,
+    "forte-affluence": 16.3,
     "ne-quittez-pas": 4.9,
     "orientation": 3.7,
     "patience": 2.7,
