@@ -129,7 +129,7 @@ async def a_line_without_engine(
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", ari).start()
     try:
-        await line.start()
+        await line.start(seconds_max=60)
         yield line, engine
     finally:
         line.stop()

@@ -138,7 +138,7 @@ class Line:
 
     # -- the controller
 
-    async def start(self, command: str = "serve", **more: str) -> None:
+    async def start(self, command: str = "serve", seconds_max: float = 45, **more: str) -> None:
         """Start ``fil serve`` and wait until it is ready; ``more``: settings of this life alone."""
         before = self.log_path.read_text().count("house.recovered") if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
@@ -150,7 +150,9 @@ class Line:
                 start_new_session=True,
             )
         await self.until(
-            lambda: self.log_path.read_text().count("house.recovered") > before, 45, "ready"
+            lambda: self.log_path.read_text().count("house.recovered") > before,
+            seconds_max,
+            "ready",
         )
 
     def controller_pid(self) -> int:

@@ -15,7 +15,7 @@ ROUNDS = 4
 ROSA_HZ = 800
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 async def test_twenty_calls_are_taken_back_within_three_seconds_of_a_kill(line: Line) -> None:
     async def probe() -> None:
         async with line.caller("0353010001", early_rtp=False) as telephone:

@@ -93,10 +93,16 @@ def test_events_can_come_twice_and_in_order() -> None:
 def test_a_stalled_wire_delivers_nothing_and_then_everything() -> None:
     async def story(engine: FakeAsterisk) -> None:
         async with connected(engine.wire(), "fil") as ari:
+            arrived: list[float] = []
+            ari.on_orphan = lambda event: arrived.append(engine.time())
             engine.stall(3)
             began = engine.time()
+            engine.dial("0199000042")
             await ari.bridges.createWithId(bridgeId="b", type="holding")
             assert engine.time() - began >= 3
+            await asyncio.sleep(0.1)
+            assert arrived != []
+            assert arrived[0] - began >= 3
 
     live(story)
 
