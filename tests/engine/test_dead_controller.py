@@ -99,6 +99,20 @@ async def test_a_caller_who_waited_through_a_kill_keeps_the_music_and_is_served(
             await line.closed_record(pop["call"]["id"])
 
 
+async def test_a_caller_taken_back_hears_music_between_the_prompts_as_before(line: Line) -> None:
+    async with line.agent("rosa", hz=ROSA_HZ), line.caller(hz=CALLER_HZ) as telephone:
+        call = await telephone.call(NUMBER)
+        await call.answered(2)
+        await asyncio.sleep(7)
+        line.kill()
+        await line.start()
+        await asyncio.sleep(9)  # the menu, the wait for a key, a word, the wait in line
+        now = time.monotonic()
+        assert call.silences(call.answered_at + 0.1, now, longer_than_s=1.5) == []
+        assert call.state == "up"
+        await call.hang_up()
+
+
 @pytest.mark.parametrize("state", ["dead", "hung"])
 async def test_without_a_controller_a_new_caller_hears_us_and_the_on_call_phone_rings(
     line: Line, state: str
