@@ -6,13 +6,7 @@ PY := $(VENV)/bin/python
 FIL := $(VENV)/bin/fil
 export PYTHONDONTWRITEBYTECODE := 1
 
-MINUTES ?= 10
-RATE ?= 5
-CALLERS ?= 100
-AGENTS ?= 30
-SEED ?= 1
-
-.PHONY: demo demo-closed call test check bench load engine setup lint clean lock
+.PHONY: demo demo-closed call test check bench load soak engine setup lint clean lock
 
 demo: setup ## set up and run the whole line (Ctrl-C stops everything)
 	@$(FIL) demo
@@ -42,8 +36,22 @@ lint:
 bench: setup ## how fast the line answers, beside native Asterisk
 	@$(PY) -m bench.first_sound
 
+load: MINUTES ?= 10
+load: CALLERS ?= 100
+load: AGENTS ?= 30
+load: RATE ?= 5
+load: SEED ?= 1
 load: setup ## many callers at once, each one judged: MINUTES RATE CALLERS AGENTS SEED
 	@$(PY) -m bench.load --minutes $(MINUTES) --rate $(RATE) --callers $(CALLERS) --agents $(AGENTS) --seed $(SEED)
+
+soak: MINUTES ?= 5
+soak: CALLERS ?= 12
+soak: AGENTS ?= 12
+soak: SEED ?= 1
+soak: CONTROLLER ?= ours
+soak: setup ## callers ring, people answer, everything breaks; a judge tells who was left alone
+	@tests/prepare
+	@$(PY) -m tests.soak --minutes $(MINUTES) --seed $(SEED) --callers $(CALLERS) --agents $(AGENTS) --controller $(CONTROLLER)
 
 setup: $(VENV)/ready
 
