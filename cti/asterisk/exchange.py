@@ -70,16 +70,26 @@ class Exchange:
         async with caller.being_held:
             if caller.held_in == line:
                 return
-            await self._insist(
-                lambda: self.ari.bridges.addChannel(
+
+            async def put_in() -> None:
+                # Put in once more where they are, a caller would lose the music for good.
+                if caller.held_perhaps and await self._waits_in(line, caller):
+                    return
+                caller.held_perhaps = True  # until the engine has said so
+                await self.ari.bridges.addChannel(
                     bridgeId=line_bridge(line),
                     channel=caller.id,
                     role="holding_participant",
                     seconds_max=OBEYED_SECONDS_MAX,
                 )
-            )
-            caller.held_in = line
+
+            await self._insist(put_in)
+            caller.held_in, caller.held_perhaps = line, False
         await caller.cover(15)
+
+    async def _waits_in(self, line: str, caller: CallerLeg) -> bool:
+        bridges = await self.ari.bridges.list()
+        return any(caller.id in b.channels for b in bridges if b.id == line_bridge(line))
 
     async def ring(self, leg: ChannelLeg, phone: str, seconds_max: int) -> None:
         """Have a phone ring. Returns once the engine has taken the order.
@@ -106,7 +116,8 @@ class Exchange:
         Nothing may be playing to either.
         """
         bridge = talk_bridge(call_id)
-        caller.held_in = None
+        # They are moved at the very end, or not at all when the agent has just left.
+        caller.held_in, caller.held_perhaps = None, True
         await self._make_bridge(bridge, "mixing,dtmf_events")
         await caller.lease(0)
         await self.own(agent, caller)

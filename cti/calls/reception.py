@@ -14,7 +14,7 @@ import re
 from cti import clock
 from cti.asterisk import ari_models as models
 from cti.asterisk.ari import AriError, EngineInfo, LegGone
-from cti.asterisk.exchange import APP, line_bridge, talk_bridge
+from cti.asterisk.exchange import APP, talk_bridge
 from cti.asterisk.legs import LEASE_SECONDS, CallerLeg, ChannelLeg
 from cti.calls.call import (
     LINE_OF,
@@ -310,7 +310,9 @@ class Reception:
             await call.caller.lease(0)
         elif call.caller.in_app.is_set():
             await call.caller.stop_what_plays()
-            await self._still_held(call.caller)
+            # Another process put them where they are, and gave the lease a while ago.
+            call.caller.held_perhaps = True
+            await call.caller.lease(LEASE_SECONDS)
             if call.talk is not None:  # one of three left, and took the caller out with them
                 await together(call, house, call.talk)
         call.handover = await house.records.handover_text(call.id)
@@ -319,17 +321,6 @@ class Reception:
                 view = talk.agent.engagement.view
                 view["handover"] = call.handover
                 talk.agent.outbox.push("call.connected", {"call": view})
-
-    async def _still_held(self, caller: CallerLeg) -> None:
-        """Know where the caller waits: put once more where they are, their music would be lost.
-
-        The lease may be nearly over, too: it was given by another process, a while ago.
-        """
-        with contextlib.suppress(AriError):
-            for line in LINES:
-                if caller.id in await _members(self._house, line_bridge(line)):
-                    caller.held_in = line
-        await caller.lease(LEASE_SECONDS)
 
     def _resume_talk(self, call: Call, agent: Agent, leg: ChannelLeg) -> Talk:
         house = self._house
@@ -381,7 +372,7 @@ class Reception:
             del house.calls[channel.id]
             return
         await caller.stop_what_plays()
-        await self._still_held(caller)
+        caller.held_perhaps = True
         await self._begin(call, channel)
 
 

@@ -184,6 +184,51 @@ async def test_a_voicemail_that_answers_the_on_call_ring_does_not_take_the_calle
         await line.start()
 
 
+async def test_an_on_call_phone_picked_up_and_hung_up_does_not_take_the_caller(line: Line) -> None:
+    async with (
+        line.agent("rosa", hz=ROSA_HZ) as rosa,
+        line.agent("remy", hz=REMY_HZ) as remy,
+        line.caller(hz=CALLER_HZ) as telephone,
+    ):
+        await on_call(line, "remy&rosa")
+        remy.phone.answering = "ignore"
+        line.kill()
+        call = await telephone.call(NUMBER)
+        await call.answered(2)
+        at_rosa = await rosa.ring(30)
+        await at_rosa.answer()
+        await asyncio.sleep(0.5)  # she is being told to press 1
+        await at_rosa.hang_up()
+        again = await rosa.ring(30)
+        await again.answer()
+        await asyncio.sleep(1)
+        await again.press("1")
+        await call.hears(ROSA_HZ, 8)
+        assert call.silences(call.answered_at, time.monotonic(), longer_than_s=3.0) == []
+        await asyncio.sleep(11)
+        left_at = time.monotonic()
+        await again.hang_up()
+        await call.ended(10)
+        assert line.likeness(call.heard(left_at), "fr/au-revoir") >= 0.8
+        await line.start()
+
+
+async def test_an_agent_who_hangs_up_before_the_talk_leaves_the_caller_their_music(
+    line: Line,
+) -> None:
+    async with line.agent("rosa", hz=ROSA_HZ) as rosa, line.caller(hz=CALLER_HZ) as telephone:
+        call = await telephone.call(NUMBER)
+        at_rosa = await rosa.ring(10)
+        await at_rosa.answer()
+        await asyncio.sleep(0.2)  # the caller is being told what must be told
+        await at_rosa.hang_up()
+        again = await rosa.ring(20)
+        await asyncio.sleep(8)  # the word for those who lost somebody, and what comes after it
+        assert call.silences(call.answered_at + 0.1, longer_than_s=1.5) == []
+        await again.decline()
+        await call.hang_up()
+
+
 async def test_an_agent_who_hangs_up_while_the_controller_is_dead_strands_nobody(
     line: Line,
 ) -> None:
