@@ -416,7 +416,13 @@ def _faults_of(case: Case, call: SeenCall, record: dict[str, Any]) -> tuple[floa
         if not _met_at_the_edge(record, talks):
             wrong.append(f"outcome {record['outcome']}, but heard {heard}")
     off = ended - call.until
-    if engine or case.away(call.until - 1, call.until + 1, 6):
+    if engine:
+        # A phone is told nothing by an engine that was killed: it believes in its call for a while.
+        broke = [f.start for f in case.run.broken(ENGINE, call.began_at, call.until + 1)]
+        if ended < min(broke, default=call.until) - RECORD_SECONDS_OFF_MAX:
+            wrong.append("its record ended before the engine did")
+        return 0.0, wrong
+    if case.away(call.until - 1, call.until + 1, 6):
         if off < -RECORD_SECONDS_OFF_MAX:
             wrong.append(f"its record ended {-off:.1f} s before the call")
         return 0.0, wrong

@@ -188,15 +188,18 @@ class Faults:
         async with asyncio.TaskGroup() as tasks:
             while time.monotonic() < until:
                 await asyncio.sleep(self._rng.uniform(*EVERY_SECONDS))
-                kind = self._rng.choices(
-                    list(self._kinds), [often for often, _, _ in self._kinds.values()]
-                )[0]
+                free = {k: how for k, how in self._kinds.items() if self._is_free(how[1])}
+                if not free:
+                    continue
+                kind = self._rng.choices(list(free), [often for often, _, _ in free.values()])[0]
                 own = random.Random(self._rng.random())
                 group = self._kinds[kind][1]
-                if group in self._busy or APART.get(group, set()) & self._busy:
-                    continue  # two of these at once would say nothing of either
                 self._busy.add(group)
                 tasks.create_task(self._break(kind, own))
+
+    def _is_free(self, group: str) -> bool:
+        """Two of a group at once, or of groups that are apart, would say nothing of either."""
+        return group not in self._busy and not APART.get(group, set()) & self._busy
 
     async def _break(self, kind: str, rng: random.Random) -> None:
         _, group, act = self._kinds[kind]

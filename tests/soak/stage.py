@@ -21,7 +21,7 @@ from cti.records.database import create_database
 from cti.records.people import PeopleStore
 from cti.records.privacy import Keys
 from cti.records.privacy import Phone as Number
-from tests.line import NUMBER, Line, a_line
+from tests.line import NUMBER, READY_SECONDS_MAX, Line, a_line
 from tests.proxy import Proxy, a_proxy
 
 Controller = Literal["ours", "naive"]
@@ -91,7 +91,9 @@ class NaiveLine(Line):
                 start_new_session=True,
             )
         await self.until(
-            lambda: self.log_path.read_bytes().count(b"house.recovered") > before, 20, "ready"
+            lambda: self.log_path.read_bytes().count(b"house.recovered") > before,
+            READY_SECONDS_MAX,
+            "ready",
         )
 
     def stop(self) -> None:

@@ -300,6 +300,20 @@ def test_an_end_while_the_controller_was_dead_may_be_written_later_but_not_earli
     assert "before the call" in story.broken()["I3"][0]
 
 
+def test_a_call_that_ended_with_the_engine_may_be_believed_in_for_longer_by_its_phone(
+    story: Story,
+) -> None:
+    call = story.add(a_call("bo", 50, 72))
+    hears(call, 50, 60, "music")
+    hears(call, 60, 72, "silence")
+    story.run.records.append(a_record("c" * 32, call, None, outcome="engine_restart"))
+    story.fault("restart engine", 60, 64)
+    story.run.records[-1]["ended_at"] = stamp(61)
+    assert story.broken() == {}
+    story.run.records[-1]["ended_at"] = stamp(55)
+    assert "before the engine did" in story.broken()["I3"][0]
+
+
 # -- I4: offers
 
 
