@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tests.soak.evidence import SAMPLE_SECONDS, SeenCall
+from tests.soak.evidence import SAMPLE_SECONDS, Sample, SeenCall
 
 if TYPE_CHECKING:
     from tests.soak.checker import Case, Verdict
@@ -30,6 +30,7 @@ MEANINGS = {"voice": "prompt", "music": "music", "tone": "an agent", "silence": 
 PIXELS_PER_SECOND, ROW, LEFT, TOP = 6, 26, 90, 70
 FAULT_COLOURS = {"dead": "#c0392b", "hung": "#8e44ad", "wire": "#d68910", "engine": "#000000"}
 CHROMIUM_SECONDS_MAX = 60
+PAUSE_SAMPLES_MAX = 4  # 0.8 s: between two sentences of a prompt
 
 
 def figures(case: Case, verdicts: list[Verdict]) -> dict[str, Any]:
@@ -171,7 +172,8 @@ def _yes(held: bool) -> str:
 
 def _legend() -> list[str]:
     return [
-        "Blue: a prompt. Light green: music. Dark green: an agent's voice. Red: silence. "
+        "Blue: a prompt. Light green: music. Dark green: an agent's voice. Red: silence of a "
+        "second or more. "
         "Vertical bands: faults (red: the programme killed; purple: hung; orange: its connection "
         "to the engine cut; black: the engine restarted; grey: the rest).",
     ]
@@ -219,13 +221,24 @@ def _faults(numbers: dict[str, Any]) -> list[str]:
         "|---|---:|",
         *(f"| {kind} | {count} |" for kind, count in numbers["faults_by_kind"].items()),
         "",
-        f"After a kill, every call was ours again in {numbers['taken_back_after_kill_s_p50']} s "
-        f"(95 %: {numbers['taken_back_after_kill_s_p95']} s), and the next new caller was taken "
-        f"{numbers['first_claim_after_kill_s_p50']} s after it "
-        f"(95 %: {numbers['first_claim_after_kill_s_p95']} s; callers arrive at random). After the "
-        f"engine was back: {numbers['taken_back_after_engine_ready_s_max']} s at most.",
+        _told_recovery(numbers),
         "",
     ]
+
+
+def _told_recovery(numbers: dict[str, Any]) -> str:
+    told = "The programme alone was never killed. "
+    if numbers["taken_back_after_kill_s_p50"]:
+        told = (
+            f"After a kill, every call was ours again in {numbers['taken_back_after_kill_s_p50']} "
+            f"s (95 %: {numbers['taken_back_after_kill_s_p95']} s), and the next new caller was "
+            f"taken {numbers['first_claim_after_kill_s_p50']} s after it "
+            f"(95 %: {numbers['first_claim_after_kill_s_p95']} s; callers arrive at random). "
+        )
+    if numbers["taken_back_after_engine_ready_s_max"]:
+        seconds = numbers["taken_back_after_engine_ready_s_max"]
+        told += f"Once the engine was back, it took {seconds} s at most."
+    return told
 
 
 def _harness(numbers: dict[str, Any]) -> list[str]:
@@ -295,7 +308,7 @@ def _bands(case: Case, height: int) -> list[str]:
 def _bars(case: Case, call: SeenCall, y: int) -> list[str]:
     parts = []
     start = 0
-    samples = call.samples
+    samples = _without_pauses(call.samples)
     for place in range(1, len(samples) + 1):
         if place < len(samples) and samples[place].kind == samples[start].kind:
             continue
@@ -314,6 +327,20 @@ def _bars(case: Case, call: SeenCall, y: int) -> list[str]:
         f'stroke-width="{4 if case.fates[call.id] == "lost" else 1}"/>'
     )
     return parts
+
+
+def _without_pauses(samples: list[Sample]) -> list[Sample]:
+    """The same, with the pauses between two words told as the voice they belong to."""
+    told = list(samples)
+    start = 0
+    for place in range(1, len(told) + 1):
+        if place < len(told) and samples[place].kind == samples[start].kind:
+            continue
+        if samples[start].kind == "silence" and start > 0 and place - start <= PAUSE_SAMPLES_MAX:
+            for n in range(start, place):
+                told[n] = told[n]._replace(kind=told[start - 1].kind, tones=told[start - 1].tones)
+        start = place
+    return told
 
 
 def _key() -> list[str]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from cti.controller import write_phone_accounts
 from cti.records.database import create_database
 from cti.records.people import PeopleStore
 from cti.records.privacy import Keys
@@ -134,6 +135,7 @@ def plan_of(options: Options, line: Line) -> dict[str, Any]:
 
 
 async def _add_people(line: Line, plan: dict[str, Any]) -> None:
+    """Everybody of the plan, with their password, and their phone's account in the engine."""
     database = create_database(line.settings.database)
     try:
         store = PeopleStore(database, Keys.load_or_create(line.settings.data / "secrets"))
@@ -148,6 +150,7 @@ async def _add_people(line: Line, plan: dict[str, Any]) -> None:
                 languages=["fr"] if n % ENGLISH_EVERY else ["fr", "en"],
                 sip_secret=f"demo-{name}",
             )
+        await write_phone_accounts(line.settings, store)
     finally:
         await database.close()
 
