@@ -1,7 +1,8 @@
 """The journal: what happened, written to disk the instant it happens, before anything else.
 
 One line of JSON per entry, in small files (segments) whose names carry the number
-of their first entry. The database is copied from here, in order, when it can.
+of their first entry. The database is copied from here, in order, when it can; what was
+copied is let go of, except what the calls still open need.
 Entries survive a killed process at once and a power cut after ``SYNC_SECONDS_MAX``.
 """
 
@@ -126,11 +127,18 @@ class Journal:
         found += [entry for entry in recent if entry.number >= from_number]
         return found[:entries_max]
 
-    def forget(self, up_to: int) -> None:
+    def first_kept(self, up_to: int) -> int:
+        """The first entry that ``forget(up_to)`` would leave on disk now."""
+        firsts = [segment.first for segment in self._segments()]
+        return max([first for first in firsts if first <= up_to + 1], default=1)
+
+    def forget(self, up_to: int, keep_from: int | None = None) -> None:
         """Let go of files whose every entry is at or before ``up_to``: they are in the database.
 
-        A file in use is let go of later, once another has taken its place.
+        A file in use is let go of later, once another has taken its place. One that holds
+        ``keep_from``, or a later entry, stays.
         """
+        gone_before = up_to + 1 if keep_from is None else min(up_to + 1, keep_from)
         with self._lock:
             old = time.monotonic() - self._opened > SEGMENT_AGE_SECONDS_MAX
             self._roll_wanted = old and self.last_number >= self._first
@@ -140,7 +148,7 @@ class Journal:
             self._written.set()
         segments = self._segments()
         for segment, following in pairwise(segments):
-            if following.first <= up_to + 1:
+            if following.first <= gone_before:
                 segment.path.unlink(missing_ok=True)
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ import base64
 import logging
 import random
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, TypedDict, Unpack
@@ -51,6 +52,7 @@ Outcome = Literal[
 EndedBy = Literal["caller", "agent", "line", "engine", "unknown"]
 LegEvent = Literal["rung", "answered", "missed", "declined", "withdrawn", "lost", "ended"]
 
+_STATES_A_CALL = frozenset({"call.opened", "call.restated"})  # entries that need none before them
 _PERSONAL_KEYS = frozenset(
     {"name", "names", "number", "numbers", "phone", "note", "notes", "text", "email", "address"}
     | {"handover", "caller", "token"}
@@ -116,11 +118,23 @@ class Records:
         self._copied = asyncio.Condition()
         self._copied_number = 0
         self._database_fails = False
+        # The calls still open, and the entry that states each of them as a whole: the journal
+        # holds it for as long as the call lasts, so that no database is needed to go on.
+        self._open: dict[str, Call] = {}
+        self._stated: dict[str, int] = {}
+        for entry in journal.read(1):
+            self._follow(entry)
+
+    @property
+    def degraded_by(self) -> list[str]:
+        """What does not take what happens: ``database_away``, ``journal_disk``, both or none."""
+        found = ["database_away"] if self._database_fails else []
+        return found + (["journal_disk"] if self._journal.degraded else [])
 
     @property
     def degraded(self) -> bool:
         """True while the database or the journal's disk does not take what happens."""
-        return self._database_fails or self._journal.degraded
+        return bool(self.degraded_by)
 
     def opened(
         self,
@@ -212,10 +226,8 @@ class Records:
         """The calls that were not closed, oldest first, as the journal and the database tell.
 
         When the database does not answer within ``READ_SECONDS_MAX`` the journal
-        alone tells: it holds at least everything the database had not taken.
+        alone tells: it holds every call that we opened and did not close.
         """
-        calls: dict[str, Call] = {}
-        position = 0
 
         async def work(session: AsyncSession) -> tuple[int, dict[str, Call]]:
             # The position first: entries copied meanwhile are then applied twice, not lost.
@@ -228,15 +240,15 @@ class Records:
                 position, calls = await self._database.read(work)
         except (DatabaseAway, TimeoutError):
             log.warning("records.open_calls_from_journal_alone")
+            return _oldest_first(self._open.values())
         for entry in self._journal.read(position + 1):
             call = calls.get(entry.data.get("call_id", ""))
-            if entry.op == "call.opened" and call is None:
-                call = _opened(entry)
-                calls[call.id] = call
-            elif call is not None:
+            if entry.op in _STATES_A_CALL and call is None:
+                call = calls[entry.data["call_id"]] = _opened(entry)
+            if call is not None:
                 _advance(call, entry)
-        still_open = [_open_call(call) for call in calls.values() if call.ended_at is None]
-        return sorted(still_open, key=lambda call: (call.started_at, call.id))
+        # A database that was lost and made anew does not know calls that are still going on.
+        return _oldest_first((self._open | calls).values())
 
     async def call(self, call_id: str) -> dict[str, Any] | None:
         """What the database knows of a call, its legs included; None when it knows nothing.
@@ -304,7 +316,7 @@ class Records:
                 await asyncio.sleep(random.uniform(RETRY_SECONDS_MIN, longest))  # noqa: S311 - a delay
                 continue
             failures = 0
-            self._journal.forget(self._copied_number)
+            self._forget_copied()
             if not more:
                 await _wait(self._appended, IDLE_SECONDS_MAX)
                 await asyncio.sleep(GATHERED_SECONDS)
@@ -315,8 +327,36 @@ class Records:
         self._database_fails = True
 
     def _append(self, op: str, data: dict[str, Any]) -> None:
-        self._journal.append(op, _cleaned(data))
+        cleaned = _cleaned(data)
+        number = self._journal.append(op, cleaned)
+        self._follow(Entry(number, clock.now(), op, cleaned))
         self._appended.set()
+
+    def _follow(self, entry: Entry) -> None:
+        """Keep the calls still open true, in memory."""
+        call_id = entry.data.get("call_id", "")
+        known = call_id in self._open
+        if entry.op in _STATES_A_CALL and not known:
+            self._open[call_id] = _opened(entry)
+        if entry.op == "call.restated" or (entry.op == "call.opened" and not known):
+            self._stated[call_id] = entry.number  # an opening said twice tells less than it seems
+        call = self._open.get(call_id)
+        if call is None:
+            return
+        _advance(call, entry)
+        if call.ended_at is not None:
+            del self._open[call_id], self._stated[call_id]
+
+    def _forget_copied(self) -> None:
+        """Let go of what was copied; a call still open is first stated again, in a file that stays.
+
+        Not while the disk refuses entries: the old file is then all that there is of the call.
+        """
+        kept_from = self._journal.first_kept(self._copied_number)
+        for call_id, number in list(self._stated.items()):
+            if number < kept_from and not self._journal.degraded:
+                self._append("call.restated", _statement(self._open[call_id]))
+        self._journal.forget(self._copied_number, min(self._stated.values(), default=None))
 
     def _seal(self, call_id: str, field: str, text: str, kept: timedelta) -> dict[str, str]:
         sealing = self._keys.seal(call_id, field, _clean_text(text))
@@ -407,8 +447,9 @@ async def _apply(session: AsyncSession, journal_id: str, entry: Entry) -> None:
     if entry.op == "event":
         return
     call = await session.get(Call, call_id) if call_id else None
-    if call is None and entry.op == "call.opened":
+    if call is None and entry.op in _STATES_A_CALL:
         call = _opened(entry)
+        _advance(call, entry)
         session.add(call)
         await session.flush()  # its legs and sealed fields refer to it
     elif call is None:
@@ -459,10 +500,34 @@ def _opened(entry: Entry) -> Call:
     )
 
 
+def _statement(call: Call) -> dict[str, Any]:
+    """All that a call open for long needs to be taken back: the data of ``call.restated``."""
+    set_: dict[str, Any] = {
+        "line": call.line,
+        "agent_id": call.agent_id,
+        "leg_id": call.leg_id,
+        "danger": call.danger,
+    }
+    for name in ("waiting_since_at", "answered_at"):
+        moment: datetime | None = getattr(call, name)
+        set_[name] = _stamp(moment) if moment is not None else None
+    return {
+        "call_id": call.id,
+        "channel_id": call.channel_id,
+        "engine_id": call.engine_id,
+        "number_dialled": call.number_dialled,
+        "caller_ref": call.caller_ref,
+        "language": call.language,
+        "at": _stamp(call.started_at),
+        "stage": call.stage,
+        "set": set_,
+    }
+
+
 def _advance(call: Call, entry: Entry) -> None:
     """Make one entry true of a call; applying it twice changes nothing."""
     data = entry.data
-    if entry.op == "call.stage":
+    if entry.op in ("call.stage", "call.restated"):
         call.stage = data["stage"]
         for name, value in data["set"].items():
             moment = name.endswith("_at") and value is not None
@@ -523,6 +588,11 @@ def _open_call(call: Call) -> OpenCall:
         started_at=call.started_at,
         answered_at=call.answered_at,
     )
+
+
+def _oldest_first(calls: Iterable[Call]) -> list[OpenCall]:
+    still_open = [_open_call(call) for call in calls if call.ended_at is None]
+    return sorted(still_open, key=lambda call: (call.started_at, call.id))
 
 
 def _columns(row: Call | Leg) -> dict[str, Any]:
