@@ -17,7 +17,6 @@ from aiohttp import web
 from cti import clock
 from cti.asterisk.ami import AmiWatch
 from cti.asterisk.ari import AppTaken, Ari, AriError, EngineInfo, EngineRefused
-from cti.asterisk.engine import PhoneAccount, write_phones
 from cti.asterisk.exchange import Exchange
 from cti.asterisk.wire import HttpWire
 from cti.calls.house import House
@@ -25,20 +24,20 @@ from cti.calls.reception import Reception
 from cti.calls.waiting import WaitingLines
 from cti.config import Settings, SettingsError
 from cti.lag import WINDOW_SECONDS, Lag, watch_loop
-from cti.people.agents import Agent, Presence, Role
+from cti.people.agents import Presence, Role
 from cti.people.team import Team
 from cti.records.database import (
     Database,
     DatabaseAway,
     DatabaseRefused,
     WrongVersion,
-    check_version,
     create_database,
 )
 from cti.records.journal import Journal
-from cti.records.people import AgentRow, PeopleStore
+from cti.records.people import PeopleStore
 from cti.records.privacy import Keys, KeysRefused, purge
 from cti.records.record import Records
+from cti.standby import Standby
 from cti.web.app import make_app
 from ivr.flow import load_flow
 from ivr.reading import FlowError
@@ -77,8 +76,7 @@ async def run(settings: Settings, signs_of_life: int | None, demo_call: DemoCall
     ``signs_of_life`` is a pipe: ``R`` once the line is ready, a dot each second.
     """
     try:
-        house, store, database, close = await _build(settings)
-        await write_phone_accounts(settings, store)
+        house, store, database, standby, close = await _build(settings)
         ami = AmiWatch("127.0.0.1", settings.ami_port, "fil", settings.secret("ami"))
     except REFUSALS as error:
         raise Refused(str(error)) from None
@@ -87,15 +85,17 @@ async def run(settings: Settings, signs_of_life: int | None, demo_call: DemoCall
         house.team,
         store,
         settings,
-        lambda: "degraded" if house.records.degraded or house.team.degraded else "ok",
+        lambda: "degraded" if standby.reasons(house) else "ok",
         demo_call,
         lambda: {name: lag.figures() for name, lag in lags.items()},
+        standby.sessions,
     )
     site = await _serve_web(app, settings)
     try:
         async with asyncio.TaskGroup() as tasks:
             ready = serve_calls(house, tasks)
             tasks.create_task(ami.run())
+            tasks.create_task(standby.run(house))
             tasks.create_task(_purge(database))
             tasks.create_task(watch_loop(lags["loop_lag_ms"]))
             tasks.create_task(say_lag(lags["event_lag_ms"], lags["loop_lag_ms"]))
@@ -134,27 +134,30 @@ def serve_calls(house: House, tasks: asyncio.TaskGroup) -> asyncio.Event:
     return ready
 
 
-async def _build(settings: Settings) -> tuple[House, PeopleStore, Database, Close]:
-    """Build the house from its settings. Raises one of REFUSALS, or DatabaseAway."""
+async def _build(settings: Settings) -> tuple[House, PeopleStore, Database, Standby, Close]:
+    """Build the house from its settings, without its database where that is away.
+
+    Raises one of REFUSALS; DatabaseAway or WrongVersion only where nothing was ever good.
+    """
     catalogue = await _prompts(settings)
     flow = load_flow(settings.data / "flows" / settings.flow, catalogue.ids())
     keys = Keys.load_or_create(settings.data / "secrets")
     database = create_database(settings.database)
-    await check_version(database)
+    store = PeopleStore(database, keys)
+    standby = Standby(settings, database, store)
+    people = await standby.people()
     journal = Journal(settings.data / "journal")
     records = Records(database, journal, keys)
-    store = PeopleStore(database, keys)
-    rows = await store.load()
     team = Team(
-        [_agent(row) for row in rows],
+        people,
         store,
         records.disposition,
         settings.wrap_up_seconds,
     )
-    for row in rows:
+    for agent in people:
         # Who was in a call stays so until recovery has given it back, or freed them.
-        if row.presence == Presence.WRAP_UP and row.call_id:
-            team.start_wrap_up(team.agents[row.id], row.call_id)
+        if agent.presence is Presence.WRAP_UP and agent.call_id:
+            team.start_wrap_up(agent, agent.call_id)
     ari = Ari(HttpWire(settings.ari_url, "fil", settings.secret("ari")))
     house = House(
         settings=settings,
@@ -168,22 +171,11 @@ async def _build(settings: Settings) -> tuple[House, PeopleStore, Database, Clos
 
     async def close() -> None:
         await ari.close()
+        await standby.close()
         await database.close()
         journal.close()
 
-    return house, store, database, close
-
-
-def _agent(row: AgentRow) -> Agent:
-    return Agent(
-        id=row.id,
-        name=row.name,
-        roles=frozenset(Role(role) for role in row.roles),
-        phone=row.phone,
-        languages=frozenset(row.languages),
-        presence=Presence(row.presence),
-        reason=row.reason,
-    )
+    return house, store, database, standby, close
 
 
 async def _prompts(settings: Settings) -> Catalogue:
@@ -196,16 +188,6 @@ async def _prompts(settings: Settings) -> Catalogue:
         return await asyncio.to_thread(
             build, built, settings.data / "recordings", source=settings.data / "prompts.yaml"
         )
-
-
-async def write_phone_accounts(settings: Settings, store: PeopleStore) -> None:
-    """Write the desk phones' accounts for the engine."""
-    accounts = []
-    for row in await store.load():
-        secret = await store.sip_secret(row.id)
-        if secret:
-            accounts.append(PhoneAccount(row.phone, secret))
-    write_phones(settings, accounts)
 
 
 async def _serve_web(app: web.Application, settings: Settings) -> web.AppRunner:

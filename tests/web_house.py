@@ -12,6 +12,7 @@ from aiohttp import web
 
 from cti.people.agents import Agent, Engagement, Message, Presence, Role
 from cti.people.team import Team
+from cti.records.last_good import KnownSessions
 from cti.web.app import make_app
 
 ORIGIN = "http://desk.test"
@@ -70,10 +71,14 @@ class MemoryDoor:
             raise ConnectionRefusedError
 
     async def revoke(self, secret: str) -> None:
+        if self.away or self.read_only:
+            raise ConnectionRefusedError
         self.sessions.pop(secret, None)
 
     async def delay_seconds(self, account: str, address: str) -> float:
         await asyncio.sleep(0)
+        if self.away:
+            raise ConnectionRefusedError
         count = max(self.failures.get(account, 0), self.failures.get("from " + address, 0))
         return 15.0 * 2 ** (count - 5) if count >= 5 else 0.0
 
@@ -105,6 +110,7 @@ class House:
         self,
         settings: Settings | None = None,
         demo_call: Callable[[], Awaitable[None]] | None = None,
+        sessions: KnownSessions | None = None,
     ) -> None:
         people = [
             Agent("rosa", "Rosa", frozenset({Role.REGULATOR}), "rosa"),
@@ -118,8 +124,9 @@ class House:
         self.door = MemoryDoor()
         self.health = "ok"
         self.settings = settings or Settings()
+        self.sessions = sessions or KnownSessions()
         self.app: web.Application = make_app(
-            self.team, self.door, self.settings, lambda: self.health, demo_call
+            self.team, self.door, self.settings, lambda: self.health, demo_call, self.sessions
         )
 
     def agent(self, id_: str) -> Agent:

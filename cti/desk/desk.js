@@ -42,6 +42,15 @@ const ENDED = {
   caller_left: "La personne a raccroché",
   engine_restart: "Le système téléphonique a redémarré : l'appel a été coupé",
 };
+// What is missing behind the line, and what it means for the agent: the gravest first.
+const MISSING = {
+  journal_disk: ["Les appels continuent. Le disque de la ligne est plein : prévenez la coordination.",
+    "Calls go on. The line's disk is full: tell the coordination."],
+  database_version: ["Les appels continuent. L'historique est indisponible pour le moment, rien n'est perdu.",
+    "Calls go on. The history is unavailable for now, nothing is lost."],
+  database_away: ["Les appels continuent. L'historique est indisponible pour le moment, rien n'est perdu.",
+    "Calls go on. The history is unavailable for now, nothing is lost."],
+};
 const LISTENING_SECONDS_GUIDE = 25 * 60; // a guide, never a limit
 const COMMAND_SECONDS_MAX = 6;
 const PAINT_MS_MAX = 150;
@@ -211,6 +220,10 @@ const EVENTS = {
     if (data.presence !== "WRAP_UP" && desk.stage === "wrapup") leaveCall();
     if (data.presence === "WRAP_UP" && desk.stage === "none" && desk.wrapupCall) desk.stage = "wrapup";
     render();
+  },
+  "system.changed"(data) {
+    desk.snapshot.system = data;
+    renderSystem();
   },
   "call.offered"(data) {
     if (desk.offer === data.offer && desk.stage === "offered") return;
@@ -382,12 +395,25 @@ function showCut(text) {
 
 function render() {
   if (!desk.snapshot) return;
+  renderSystem();
   renderPresence();
   renderTeam();
   renderCall();
   renderChoices();
   tick();
   flashTitle();
+}
+
+// A reason this page does not know is said like the mildest of them.
+function renderSystem() {
+  const { degraded, reasons, advice } = desk.snapshot.system;
+  $("system").hidden = !degraded;
+  if (!degraded) return;
+  const known = Object.keys(MISSING).find((reason) => reasons.includes(reason));
+  const [french, english] = MISSING[known ?? "database_away"];
+  put($("system-words"), french);
+  put($("system-english"), english);
+  show($("system-advice"), advice ?? "");
 }
 
 function renderPresence() {

@@ -177,6 +177,7 @@ class Agent:
     presence: Presence = Presence.LOGGED_OUT
     reason: str | None = None
     since_at: datetime = field(default_factory=clock.now)
+    call_id: str | None = None  # the call they are reserved for, in, or resting from
     free_since: float = field(default_factory=clock.monotonic)  # monotonic seconds
     missed: int = 0  # rings missed in a row
     times_ready: int = 0  # how often they have said READY themselves

@@ -63,7 +63,9 @@ class Team:
         self._pending: dict[str, tuple[Presence, str | None]] = {}
         self._wrap_up_calls: dict[str, tuple[str, float]] = {}  # agent -> call, monotonic end
         self._writes: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
+        self._stored = True  # every presence is in the store
         self._screen_lost_at: dict[str, float] = {}
+        self._system: tuple[list[str], str | None] = ([], None)
 
     # -- what an agent chooses ------------------------------------------------
 
@@ -131,7 +133,7 @@ class Team:
         """
         if agent.presence is not Presence.READY:
             return False
-        self._set(agent, Presence.RESERVED, None)
+        self._set(agent, Presence.RESERVED, None, call_id)
         try:
             async with asyncio.timeout(RESERVE_SECONDS_MAX):
                 await self._writes.join()  # their READY itself may still be on its way there
@@ -142,9 +144,9 @@ class Team:
                 log.warning("team.degraded", extra={"error": type(error).__name__})
             self.degraded = True
             won = True
-            self._write(agent, call_id)
+            self._write(agent)
         if not won:
-            self._set(agent, Presence.NOT_READY, "taken_elsewhere")
+            self._set(agent, Presence.NOT_READY, "taken_elsewhere", None)
         return won
 
     def move(
@@ -153,8 +155,8 @@ class Team:
         """Change a presence: screens at once, store in order, lines look again."""
         if presence is Presence.READY and agent.presence is not Presence.RESERVED:
             agent.missed = 0
-        self._set(agent, presence, reason)
-        self._write(agent, call)
+        self._set(agent, presence, reason, call)
+        self._write(agent)
 
     def withdraw(
         self, agent: Agent, presence: Presence = Presence.READY, reason: str | None = None
@@ -180,6 +182,40 @@ class Team:
             ):
                 self.move(agent, Presence.READY)
 
+    # -- the database, and what is said of it ---------------------------------
+
+    def adopt(self, people: Iterable[Agent]) -> None:
+        """Take over what the store says of people; who is new joins, presences stay as they are.
+
+        Nobody is put out here: a door that is closed in the store closes their screen.
+        """
+        for stored in people:
+            known = self.agents.setdefault(stored.id, stored)
+            known.name, known.phone = stored.name, stored.phone
+            known.roles, known.languages = stored.roles, stored.languages
+
+    def store_all(self) -> None:
+        """Write every presence again: the store may have missed some; memory is what is true."""
+        for agent in self.agents.values():
+            self._write(agent)
+
+    def system_is(self, reasons: list[str], advice: str | None) -> None:
+        """Tell every screen what is missing behind the line, when that has changed."""
+        if (reasons, advice) == self._system:
+            return
+        self._system = reasons, advice
+        for agent in self.agents.values():
+            agent.outbox.push("system.changed", self._system_view(agent))
+
+    def _system_view(self, agent: Agent) -> dict[str, Any]:
+        reasons, advice = self._system
+        may_act = agent.roles & {Role.SUPERVISOR, Role.ADMIN}
+        return {
+            "degraded": bool(reasons),
+            "reasons": reasons,
+            "advice": advice if may_act else None,
+        }
+
     def snapshot(self, agent: Agent) -> dict[str, Any]:
         """The data of the ``snapshot`` frame: all that one agent's screen shows."""
         engagement = agent.engagement
@@ -202,6 +238,7 @@ class Team:
                 if other.id != agent.id and other.presence is not Presence.LOGGED_OUT
             ],
             "dispositions": [{"id": i, "label": label} for i, label in DISPOSITIONS.items()],
+            "system": self._system_view(agent),
         }
 
     # -- what goes on by itself -----------------------------------------------
@@ -216,7 +253,9 @@ class Team:
         while True:
             await asyncio.sleep(0.5)
             now = clock.monotonic()
-            for agent in self.agents.values():
+            if self._stored:
+                self.degraded = False  # what memory decided is in the store
+            for agent in list(self.agents.values()):
                 _, wrap_up_ends = self._wrap_up_calls.get(agent.id, ("", now + 1))
                 if agent.presence is Presence.WRAP_UP and wrap_up_ends <= now:
                     self._end_wrap_up(agent)
@@ -235,34 +274,39 @@ class Team:
         presence, reason = self._pending.pop(agent.id, (Presence.READY, None))
         self.move(agent, presence, reason)
 
-    def _set(self, agent: Agent, presence: Presence, reason: str | None) -> None:
+    def _set(
+        self, agent: Agent, presence: Presence, reason: str | None, call_id: str | None
+    ) -> None:
         if presence is Presence.READY and agent.presence is not Presence.RESERVED:
             agent.free_since = clock.monotonic()
-        agent.presence, agent.reason = presence, reason
+        agent.presence, agent.reason, agent.call_id = presence, reason, call_id
         agent.since_at = clock.now()
         agent.outbox.push("presence.changed", agent.presence_view())
         self.changed.set()
         self.presence_moved()
 
-    def _write(self, agent: Agent, call_id: str | None) -> None:
-        id_, presence, reason = agent.id, agent.presence.value, agent.reason
+    def _write(self, agent: Agent) -> None:
+        id_, presence, reason, call_id = agent.id, agent.presence.value, agent.reason, agent.call_id
         self._writes.put_nowait(lambda: self._store.set_presence(id_, presence, reason, call_id))
+        self._stored = False
 
     async def _write_all(self) -> None:
         while True:
             write = await self._writes.get()
             try:
-                while True:
-                    if await self._written(write):
-                        break
+                failed = False
+                while not await self._written(write, failed):
+                    failed = True
                     await asyncio.sleep(1)
             finally:
                 self._writes.task_done()
+            self._stored = self._writes.empty()
 
-    async def _written(self, write: Callable[[], Awaitable[None]]) -> bool:
+    async def _written(self, write: Callable[[], Awaitable[None]], again: bool) -> bool:
         try:
             await write()
         except Exception as error:  # noqa: BLE001 -- the store comes back, or does not
-            log.warning("team.presence_not_stored", extra={"error": type(error).__name__})
+            if not again:
+                log.warning("team.presence_not_stored", extra={"error": type(error).__name__})
             return False
         return True

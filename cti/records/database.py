@@ -7,6 +7,7 @@ awaited between a caller and sound: the journal stands in between.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -48,13 +49,16 @@ class WrongVersion(Exception):
     """The tables are not those this programme knows; the message says what to run."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Database:
     """An open database. Build it with ``create_database``; close it once with ``close``."""
 
     engine: AsyncEngine = field(repr=False)
     sessions: async_sessionmaker[AsyncSession] = field(repr=False)
     writers: async_sessionmaker[AsyncSession] = field(repr=False)
+    # Why nothing may be read or written now: nobody waits for a database known to be away,
+    # and one whose tables are of another version is left as it is.
+    shut: str | None = None
 
     _at_work: set[asyncio.Task[Any]] = field(default_factory=set, repr=False)
 
@@ -66,7 +70,8 @@ class Database:
                 async with self.sessions() as session:
                     return await work(session)
 
-        return await asyncio.shield(self._start(transaction()))
+        self._refuse_when_shut()
+        return await self._kept_whole(transaction())
 
     async def write(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """Make the changes of ``work`` together, or none of them; return what it returns.
@@ -74,6 +79,7 @@ class Database:
         Raises DatabaseAway when the database does not answer, is locked, full or read-only.
         A caller who stops waiting takes the changes back, unless they are being committed.
         """
+        self._refuse_when_shut()
         left = False
 
         async def transaction() -> T:
@@ -85,21 +91,41 @@ class Database:
             return result
 
         try:
-            return await asyncio.shield(self._start(transaction()))
+            return await self._kept_whole(transaction())
         except asyncio.CancelledError:
             left = True
             raise
 
-    def _start(self, transaction: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    async def revision(self) -> str | None:
+        """The version of the tables, None when there are none; also of a database that is shut."""
+
+        async def look() -> str | None:
+            with _told_as_away():
+                async with self.engine.connect() as connection:
+                    return await connection.run_sync(_revision)
+
+        return await self._kept_whole(look())
+
+    def _refuse_when_shut(self) -> None:
+        if self.shut is not None:
+            raise DatabaseAway(self.shut)
+
+    async def _kept_whole(self, transaction: Coroutine[Any, Any, T]) -> T:
         # In a task of its own: cancelled in the middle, SQLite's driver can leave a
         # connection that is closed and still holds the write lock.
         task = asyncio.create_task(transaction)
         self._at_work.add(task)
-        task.add_done_callback(self._at_work.discard)
-        return task
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._at_work.discard(task)
+        if not task.cancelled():
+            task.exception()  # who waited for it may have left; then nobody else would look
 
     async def scrub(self) -> None:
         """Leave no trace of deleted rows in the files (SQLite; PostgreSQL vacuums by itself)."""
+        self._refuse_when_shut()
         if self.engine.dialect.name == "sqlite":
             with _told_as_away():
                 async with self.engine.connect() as connection:
@@ -228,15 +254,19 @@ def alembic_config() -> Config:
     return config
 
 
+@functools.cache
+def _scripts() -> ScriptDirectory:
+    """The migrations of this programme; read once, they do not change while it runs."""
+    return ScriptDirectory.from_config(alembic_config())
+
+
 async def check_version(database: Database) -> None:
     """Return when the tables are those this programme knows.
 
     Raises WrongVersion with what to run, or DatabaseAway when nothing answers.
     """
-    scripts = ScriptDirectory.from_config(alembic_config())
-    with _told_as_away():
-        async with database.engine.connect() as connection:
-            found = await connection.run_sync(_revision)
+    scripts = _scripts()
+    found = await database.revision()
     if found == scripts.get_current_head():
         return
     if found is None:

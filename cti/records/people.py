@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from argon2 import PasswordHasher, Type
@@ -21,6 +21,7 @@ from sqlalchemy import CursorResult, Executable, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cti import clock
 from cti.records.database import Database
 from cti.records.models import Agent, LoginFailure, Session
 from cti.records.privacy import Keys
@@ -107,7 +108,7 @@ class PeopleStore:
         async def work(session: AsyncSession) -> None:
             agent = await session.get(Agent, agent_id)
             if agent is None:
-                agent = Agent(id=agent_id, presence="LOGGED_OUT", since_at=datetime.now(UTC))
+                agent = Agent(id=agent_id, presence="LOGGED_OUT", since_at=clock.now())
                 session.add(agent)
             agent.name, agent.phone, agent.password_hash = name, phone, password_hash
             agent.roles, agent.languages = sorted(roles), sorted(languages)
@@ -119,21 +120,23 @@ class PeopleStore:
 
     async def load(self) -> list[AgentRow]:
         """Everyone, in the order of their ids."""
+        return await load_people(self._database)
 
-        async def work(session: AsyncSession) -> list[AgentRow]:
-            agents = await session.scalars(select(Agent).order_by(Agent.id))
-            return [_agent_row(agent) for agent in agents]
+    async def sip_secrets(self) -> dict[str, str]:
+        """The passwords of the phones' SIP accounts, for the engine alone. Raises SealBroken."""
 
-        return await self._database.read(work)
+        async def work(session: AsyncSession) -> list[tuple[str, str]]:
+            found = await session.execute(
+                select(Agent.phone, Agent.id, Agent.sip_secret_sealed).order_by(Agent.id)
+            )
+            key_id = self._keys.seal_key_id
+            return [
+                (phone, self._keys.unseal(id_, _SIP_FIELD, sealed, key_id))
+                for phone, id_, sealed in found
+                if sealed is not None
+            ]
 
-    async def sip_secret(self, agent_id: str) -> str | None:
-        """The password of their SIP account, for the engine alone. Raises SealBroken."""
-        agent = await self._database.read(lambda session: session.get(Agent, agent_id))
-        if agent is None or agent.sip_secret_sealed is None:
-            return None
-        return self._keys.unseal(
-            agent_id, _SIP_FIELD, agent.sip_secret_sealed, self._keys.seal_key_id
-        )
+        return dict(await self._database.read(work))
 
     async def reserve(self, agent_id: str, call_id: str) -> bool:
         """Take someone who is READY for one call. True for exactly one of those who ask at once.
@@ -143,7 +146,7 @@ class PeopleStore:
         taken = await self._run(
             update(Agent)
             .where(Agent.id == agent_id, Agent.presence == "READY")
-            .values(presence="RESERVED", reason=None, call_id=call_id, since_at=datetime.now(UTC))
+            .values(presence="RESERVED", reason=None, call_id=call_id, since_at=clock.now())
         )
         return taken == 1
 
@@ -151,7 +154,7 @@ class PeopleStore:
         self, agent_id: str, presence: str, reason: str | None, call_id: str | None
     ) -> None:
         """Write what someone can take now, whatever it was before."""
-        now = datetime.now(UTC)
+        now = clock.now()
         await self._run(
             update(Agent)
             .where(Agent.id == agent_id)
@@ -173,10 +176,10 @@ class PeopleStore:
         self, agent_id: str, kind: Literal["cookie", "token"] = "cookie"
     ) -> NewSession:
         """Open a door for 12 hours, or 30 minutes without use. Old doors are cleared away."""
-        now = datetime.now(UTC)
+        now = clock.now()
         new = NewSession(secrets.token_urlsafe(32), secrets.token_urlsafe(32), now + SESSION_KEPT)
         row = Session(
-            id_hash=_hashed(new.secret),
+            id_hash=hashed(new.secret),
             agent_id=agent_id,
             csrf=new.csrf,
             kind=kind,
@@ -194,8 +197,8 @@ class PeopleStore:
 
     async def find_session(self, secret: str) -> OpenSession | None:
         """Who holds this secret, or None when it is unknown, revoked, or past its time."""
-        now = datetime.now(UTC)
-        id_hash = _hashed(secret)
+        now = clock.now()
+        id_hash = hashed(secret)
         found = await self._database.read(lambda session: session.get(Session, id_hash))
         if found is None or found.expires_at <= now or found.seen_at <= now - SESSION_IDLE:
             return None
@@ -203,18 +206,22 @@ class PeopleStore:
 
     async def touch(self, secret: str) -> None:
         """The session was used: its 30 minutes begin again. Writes at most once a minute."""
-        now = datetime.now(UTC)
+        now = clock.now()
         await self._run(
             update(Session)
             .where(
-                Session.id_hash == _hashed(secret), Session.seen_at <= now - SESSION_TOUCHED_EVERY
+                Session.id_hash == hashed(secret), Session.seen_at <= now - SESSION_TOUCHED_EVERY
             )
             .values(seen_at=now)
         )
 
     async def revoke(self, secret: str) -> None:
         """Close this door."""
-        await self._run(delete(Session).where(Session.id_hash == _hashed(secret)))
+        await self.revoke_hashed(hashed(secret))
+
+    async def revoke_hashed(self, id_hash: str) -> None:
+        """Close the door whose secret has this hash: one closed while the database was away."""
+        await self._run(delete(Session).where(Session.id_hash == id_hash))
 
     async def revoke_all(self, agent_id: str) -> None:
         """Close every door of this agent."""
@@ -230,7 +237,7 @@ class PeopleStore:
                 await self._count_failure(key)
 
     async def _count_failure(self, key: str) -> None:
-        now = datetime.now(UTC)
+        now = clock.now()
 
         async def work(session: AsyncSession) -> None:
             await session.execute(
@@ -257,7 +264,7 @@ class PeopleStore:
 
         From the fifth failure within 15 minutes: 15 s, doubled by each further one, up to 15 min.
         """
-        now = datetime.now(UTC)
+        now = clock.now()
         too_many = select(LoginFailure).where(
             LoginFailure.key.in_(self._failure_keys(account, address)),
             LoginFailure.last_at > now - FAILURES_WINDOW,
@@ -283,6 +290,16 @@ class PeopleStore:
         return await self._database.write(work)
 
 
+async def load_people(database: Database) -> list[AgentRow]:
+    """Everyone, in the order of their ids. Raises DatabaseAway."""
+
+    async def work(session: AsyncSession) -> list[AgentRow]:
+        agents = await session.scalars(select(Agent).order_by(Agent.id))
+        return [_agent_row(agent) for agent in agents]
+
+    return await database.read(work)
+
+
 def _agent_row(agent: Agent) -> AgentRow:
     return AgentRow(
         id=agent.id,
@@ -304,7 +321,8 @@ def _matches(password_hash: str, password: str) -> bool:
         return False
 
 
-def _hashed(secret: str) -> str:
+def hashed(secret: str) -> str:
+    """What is kept of a session's secret."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 

@@ -16,9 +16,9 @@ from typing import Any, Protocol
 import jinja2
 from aiohttp import WSCloseCode, web
 
+from cti.records.last_good import KnownSessions
 from cti.web import asyncapi, words
 from cti.web.door import (
-    ANSWER_SECONDS_MAX,
     EVERYONE,
     GUARD,
     SESSION,
@@ -29,6 +29,7 @@ from cti.web.door import (
     Kind,
     Opened,
     RefusedError,
+    StoreAwayError,
     allow,
     guard,
     is_page,
@@ -98,18 +99,22 @@ def make_app(
     health: Health = lambda: "ok",
     demo_call: DemoCall | None = None,
     figures: Figures = dict,
+    sessions: KnownSessions | None = None,
 ) -> web.Application:
     """Build the web application. ``health`` returns "ok" or "degraded".
 
     ``figures`` are shown beside it: how late the line is, for whoever watches it.
-    ``demo_call`` starts a scripted caller and returns once it dials; it puts a
-    button on the desk, and belongs to the demo only.
+    ``sessions`` are those believed while the door's store is away. ``demo_call`` starts a
+    scripted caller and returns once it dials; it puts a button on the desk, and belongs to
+    the demo only.
     """
     app = web.Application(
         middlewares=[with_headers, errors_in_words, guard], client_max_size=BODY_BYTES_MAX
     )
     app[TEAM] = team
-    app[GUARD] = Guard(door, team.agents, settings.origins, settings.secure_cookies)
+    app[GUARD] = Guard(
+        door, team.agents, settings.origins, settings.secure_cookies, sessions or KnownSessions()
+    )
     app[SCREENS] = Screens()
     app[PAGES] = jinja2.Environment(
         loader=jinja2.FileSystemLoader(DESK), autoescape=True, undefined=jinja2.StrictUndefined
@@ -205,13 +210,17 @@ async def login_page(request: web.Request) -> web.Response:
     return _login_page(request)
 
 
-def _login_page(request: web.Request, status: int = 200, problem: str = "") -> web.Response:
+def _login_page(
+    request: web.Request, status: int = 200, problem: str = "", problem_english: str = ""
+) -> web.Response:
     keeper = request.app[GUARD]
     response = web.Response(status=status, content_type="text/html", charset="utf-8")
     token = keeper.new_form_token(response)
     demo = request.app[DEMO_CALL] is not None
     template = request.app[PAGES].get_template("login.html")
-    response.text = template.render(token=token, problem=problem, demo=demo)
+    response.text = template.render(
+        token=token, problem=problem, problem_english=problem_english, demo=demo
+    )
     return response
 
 
@@ -226,6 +235,8 @@ async def login_form(request: web.Request) -> web.StreamResponse:
         opened = await _sign_in(
             request, str(form.get("username", "")), str(form.get("password", "")), "cookie"
         )
+    except StoreAwayError:
+        return _login_page(request, 503, words.SIGN_IN_AWAY, words.SIGN_IN_AWAY_ENGLISH)
     except RefusedError as refusal:
         response = _login_page(request, _status(refusal), str(refusal))
         _retry_after(response, refusal)
@@ -251,6 +262,9 @@ async def login(request: web.Request) -> web.Response:
         return _problem(400, "bad_request", 'Envoyez {"username": "…", "password": "…"}.')
     try:
         opened = await _sign_in(request, username, password, "token")
+    except StoreAwayError:
+        both = f"{words.SIGN_IN_AWAY} {words.SIGN_IN_AWAY_ENGLISH}"
+        return _problem(503, "database_away", both)
     except RefusedError as refusal:
         code = "too_many_tries" if refusal.wait_seconds else "bad_credentials"
         response = _problem(_status(refusal), code, str(refusal))
@@ -269,14 +283,7 @@ async def login(request: web.Request) -> web.Response:
 
 async def _sign_in(request: web.Request, username: str, password: str, kind: Kind) -> Opened:
     keeper = request.app[GUARD]
-    try:
-        async with asyncio.timeout(2 * ANSWER_SECONDS_MAX):
-            opened = await keeper.sign_in(username, password, request.remote or "?", kind)
-    except RefusedError:
-        raise
-    except Exception as trouble:  # noqa: BLE001  # whatever a store that is away raises
-        log.warning("door.store_away", extra={"kind": type(trouble).__name__})
-        raise web.HTTPServiceUnavailable from None
+    opened = await keeper.sign_in(username, password, request.remote or "?", kind)
     # A secret from before signing in must be worth nothing after it.
     before, by_cookie = keeper.secret_of(request)
     if before and by_cookie:

@@ -12,19 +12,21 @@ import hmac
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, Protocol, TypeVar
 
 from aiohttp import web
 
 from cti.people.agents import Agent, Role
+from cti.records.last_good import KnownSessions, is_over
+from cti.records.people import hashed
 from cti.web import words
 
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS_MAX = 3.0  # the store of sessions; beyond it is as good as down
 TOUCH_SECONDS_MAX = 1.0
-SESSIONS_SEEN_MAX = 1000
 USERNAME_CHARS_MAX = 64
 PASSWORD_CHARS_MAX = 256
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -67,6 +69,15 @@ class Session(Protocol):
         """When it ends, used or not."""
 
 
+@dataclass(frozen=True)
+class _Signed:
+    """The session of somebody who has just signed in."""
+
+    agent_id: str
+    csrf: str = field(repr=False)
+    expires_at: datetime
+
+
 class Door(Protocol):
     """The store of passwords, sessions and failures, as the web needs it."""
 
@@ -103,25 +114,46 @@ class RefusedError(Exception):
         self.wait_seconds = wait_seconds
 
 
+class StoreAwayError(Exception):
+    """Nobody can be let in now: what is kept of passwords and sessions does not answer."""
+
+
 class Guard:
     """Lets people in and tells who is asking."""
 
     def __init__(
-        self, door: Door, agents: Mapping[str, Agent], origins: Iterable[str], secure: bool
+        self,
+        door: Door,
+        agents: Mapping[str, Agent],
+        origins: Iterable[str],
+        secure: bool,
+        sessions: KnownSessions,
     ):
         self._door = door
         self._agents = agents
         self._origins = frozenset(origins)
         self._one_at_a_time = asyncio.Lock()
-        self._seen: dict[str, Session] = {}  # the least recently used first
+        self._sessions = sessions
         self.secure = secure
         # The __Host- prefix exists only for cookies that never leave https.
         self.cookie = "__Host-fil" if secure else "fil"
         self.form_cookie = "__Host-fil-form" if secure else "fil-form"
 
     async def sign_in(self, username: str, password: str, address: str, kind: Kind) -> Opened:
-        """Open a session. Raises RefusedError with a sentence for the person."""
-        username = username.strip().lower()
+        """Open a session. Raises RefusedError with a sentence for the person, or StoreAwayError.
+
+        A store that is away counts no failure: nothing was tested.
+        """
+        try:
+            async with asyncio.timeout(2 * ANSWER_SECONDS_MAX):
+                return await self._sign_in(username.strip().lower(), password, address, kind)
+        except RefusedError:
+            raise
+        except Exception as trouble:  # noqa: BLE001  # whatever a store that is away raises
+            log.warning("door.store_away", extra={"kind": type(trouble).__name__})
+            raise StoreAwayError from None
+
+    async def _sign_in(self, username: str, password: str, address: str, kind: Kind) -> Opened:
         async with self._one_at_a_time:
             wait = await self._door.delay_seconds(username, address)
             if wait > 0:
@@ -135,6 +167,7 @@ class Guard:
                 raise RefusedError(words.BAD_CREDENTIALS)
             await self._door.clear_failures(username)
         opened = await self._door.create_session(agent_id, kind)
+        self._sessions.saw(opened.secret, _Signed(agent_id, opened.csrf, opened.expires_at))
         log.info("login.opened", extra={"agent_id": agent_id, "kind": kind})
         return opened
 
@@ -148,25 +181,28 @@ class Guard:
     async def find(self, secret: str) -> Session | None:
         """Return the live session of that secret; its idle time begins again.
 
-        While the store is away, sessions already seen are believed, so that a
-        screen that was cut comes back and calls go on. Raises what the store
-        raises, or TimeoutError, for a session never seen.
+        While the store is away, sessions that were good when last seen are believed, by us
+        or by the process before us: a screen that was cut comes back and calls go on.
+        Raises what the store raises, or TimeoutError, for a session never seen.
         """
+        if self._sessions.is_ended(secret):
+            return None
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
                 session = await self._door.find_session(secret)
         except Exception as trouble:
             log.warning("door.store_away", extra={"kind": type(trouble).__name__})
-            seen = self._seen.get(secret)
-            if seen is None:
+            known = self._sessions.believed(secret)
+            if known is None:
                 raise
-            return seen if seen.expires_at > datetime.now(UTC) else None
-        self._seen.pop(secret, None)
+            if is_over(known):
+                return None
+            self._sessions.saw(secret, known)
+            return known
         if session is None:
+            self._sessions.unseen(secret)
             return None
-        if len(self._seen) >= SESSIONS_SEEN_MAX:
-            self._seen.pop(next(iter(self._seen)))
-        self._seen[secret] = session
+        self._sessions.saw(secret, session)
         try:
             async with asyncio.timeout(TOUCH_SECONDS_MAX):
                 await self._door.touch(secret)
@@ -175,9 +211,15 @@ class Guard:
         return session
 
     async def revoke(self, secret: str) -> None:
-        """End the session of that secret."""
-        self._seen.pop(secret, None)
-        await self._door.revoke(secret)
+        """End the session of that secret, at once; a store that is away is told once it is back."""
+        self._sessions.end(secret)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                await self._door.revoke(secret)
+        except Exception as trouble:  # noqa: BLE001  # whatever a store that is away raises
+            log.warning("door.not_revoked", extra={"kind": type(trouble).__name__})
+            return
+        self._sessions.told(hashed(secret))
 
     def agent(self, session: Session) -> Agent | None:
         """Return the person of that session, if they are still of the team."""

@@ -201,6 +201,20 @@ class Labelled(Open):
     label: str
 
 
+class SystemView(Open):
+    """How the line itself is. Calls are served in every case."""
+
+    degraded: bool
+    reasons: list[str] = Field(
+        description="what is missing: database_away (sheets and figures follow later; signing in "
+        "anew must wait), database_version (likewise, until somebody acts), journal_disk (the "
+        "disk takes nothing more: what happens is held in memory)"
+    )
+    advice: str | None = Field(
+        default=None, description="what to do about it; told to supervisors and admins alone"
+    )
+
+
 class Snapshot(Open):
     """All that a screen must show now: replaces everything it knew."""
 
@@ -212,6 +226,7 @@ class Snapshot(Open):
     lines: list[Labelled]
     colleagues: list[Colleague]
     dispositions: list[Labelled]
+    system: SystemView
 
 
 class CallOffered(Open):
@@ -281,6 +296,7 @@ EVENTS: dict[str, type[Open]] = {
     "hello": Hello,
     "snapshot": Snapshot,
     "presence.changed": PresenceView,
+    "system.changed": SystemView,
     "call.offered": CallOffered,
     "call.updated": CallUpdated,
     "call.withdrawn": CallWithdrawn,

@@ -55,6 +55,14 @@ BAD_CREDENTIALS = (
     "L'identifiant ou le mot de passe n'est pas le bon. "
     "Vérifiez les majuscules, puis essayez de nouveau."
 )
+SIGN_IN_AWAY = (
+    "La ligne ne peut pas vérifier vos accès pour le moment ; cela ne compte pas comme un essai. "
+    "Les personnes déjà connectées continuent de répondre. Réessayez dans une minute."
+)
+SIGN_IN_AWAY_ENGLISH = (
+    "The line cannot check your sign-in for now; this does not count as a try. "
+    "People already signed in go on answering. Try again in a minute."
+)
 FORM_TOO_OLD = "Cette page était ouverte depuis trop longtemps. Entrez vos accès une nouvelle fois."
 
 

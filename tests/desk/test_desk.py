@@ -320,6 +320,28 @@ async def test_what_happened_during_a_cut_is_told_afterwards(desk: Desk) -> None
     await expect(desk.page.locator("#sheet")).to_be_hidden()
 
 
+async def test_what_is_missing_behind_the_line_is_said_calmly_and_the_words_go_with_it(
+    desk: Desk,
+) -> None:
+    await desk.sign_in()
+    said = desk.page.get_by_text("Les appels continuent. L'historique est indisponible")
+    await expect(said).to_be_hidden()
+    desk.house.team.system_is(["database_version"], "Run: fil migrate")
+    await expect(said).to_be_visible()
+    await expect(desk.page.get_by_text("Calls go on.")).to_be_visible()
+    await expect(desk.page.get_by_text("Run: fil migrate")).to_be_hidden()
+    await desk.page.reload()  # the snapshot says it too
+    await expect(said).to_be_visible()
+    desk.house.team.system_is([], None)
+    await expect(said).to_be_hidden()
+
+
+async def test_who_may_act_is_told_what_to_do(desk: Desk) -> None:
+    await desk.sign_in("ada")
+    desk.house.team.system_is(["database_version"], "Run: fil migrate")
+    await expect(desk.page.get_by_text("Run: fil migrate")).to_be_visible()
+
+
 async def test_signing_out_elsewhere_brings_back_to_the_door(desk: Desk) -> None:
     await desk.sign_in()
     desk.house.door.sessions.clear()

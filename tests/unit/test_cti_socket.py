@@ -16,6 +16,7 @@ from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError, 
 from aiohttp.test_utils import TestClient, TestServer
 
 from cti.people.agents import Accept, Decline, End, Orient, Presence
+from cti.records.last_good import KnownSessions
 from cti.web import asyncapi, words
 from cti.web import screen as screens
 from cti.web.door import GUARD
@@ -469,6 +470,33 @@ async def test_a_cut_screen_comes_back_while_the_store_is_away(
     with pytest.raises(WSServerHandshakeError) as refused:
         await opened(house, client, token=unseen)
     assert refused.value.status == 503
+
+
+async def test_a_screen_comes_back_to_the_next_process_while_the_store_is_away(
+    house: House, client: Client
+) -> None:
+    token = await house.token("rosa")
+    await opened(house, client, token=token)
+    restarted = House(sessions=KnownSessions(house.sessions.known, house.sessions.ended))
+    restarted.door.away = True
+    async with TestClient(TestServer(restarted.app)) as again:
+        assert (await (await opened(restarted, again, token=token)).frame())["type"] == "hello"
+
+
+async def test_what_is_missing_is_told_to_every_screen_and_what_to_do_to_those_who_may(
+    house: House, client: Client
+) -> None:
+    rosa, ada = await greeted(house, client, "rosa"), await greeted(house, client, "ada")
+    house.team.system_is(["database_version"], "Run: fil migrate")
+    told = (await rosa.until("system.changed"))["data"]
+    assert told == {"degraded": True, "reasons": ["database_version"], "advice": None}
+    assert (await ada.until("system.changed"))["data"]["advice"] == "Run: fil migrate"
+    late = await opened(house, client, "lea")
+    assert (await late.until("snapshot"))["data"]["system"] == told
+    house.team.system_is(["database_version"], "Run: fil migrate")  # no news
+    house.team.system_is([], None)
+    told = (await rosa.until("system.changed"))["data"]
+    assert told == {"degraded": False, "reasons": [], "advice": None}
 
 
 async def test_signing_out_holds_while_the_store_is_away(house: House, client: Client) -> None:

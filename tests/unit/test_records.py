@@ -275,6 +275,95 @@ async def test_open_calls_are_known_from_the_journal_when_the_database_is_gone(
     house.database_file.rmdir()
 
 
+async def test_a_long_call_outlives_the_files_it_was_written_in_and_its_database(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cti.records.journal.SEGMENT_AGE_SECONDS_MAX", 0.0)
+    monkeypatch.setattr("cti.records.record.IDLE_SECONDS_MAX", 0.01)
+    house.dial()
+    house.records.stage("call", "REGULATION", line="regulators", waiting_since_at=seconds(1))
+    house.records.leg("call", "call-rosa-1", "rosa", "regulator", "answered", seconds(4))
+    house.records.stage("call", "LISTENING", line="listeners", danger=True, language="en")
+    await house.flushed()
+    (before,) = await house.records.open_calls()
+    journal = house.folder / "journal"
+    await until(lambda: not any(b"call.opened" in p.read_bytes() for p in journal.iterdir()))
+    for _ in range(2):  # each new process begins a new file, and lets go of the one before
+        await house.stop()
+        house.open()
+        await house.flushed()
+    await house.stop()
+
+    house.database_file.rename(house.database_file.with_suffix(".away"))
+    house.database_file.mkdir()
+    house.open()
+    assert await house.records.open_calls() == [before]
+    assert (before.stage, before.danger, before.answered_at) == ("LISTENING", True, seconds(4))
+    house.records.closed("call", outcome="talked", ended_by="caller", at=seconds(9))
+    assert await house.records.open_calls() == []
+    house.database_file.rmdir()
+    house.database_file.with_suffix(".away").rename(house.database_file)
+    await house.flushed()
+    call = await house.records.call("call")
+    assert call is not None
+    assert (call["outcome"], call["answered_at"], call["line"]) == (
+        "talked",
+        seconds(4),
+        "listeners",
+    )
+
+
+async def test_a_call_goes_on_in_a_database_that_was_made_anew(
+    house: House, template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cti.records.journal.SEGMENT_AGE_SECONDS_MAX", 0.0)
+    monkeypatch.setattr("cti.records.record.IDLE_SECONDS_MAX", 0.01)
+    house.dial()
+    house.records.stage("call", "LISTENING", line="listeners")
+    await house.flushed()
+    journal = house.folder / "journal"
+    await until(lambda: not any(b"call.opened" in p.read_bytes() for p in journal.iterdir()))
+    await house.stop()
+    for path in house.folder.glob("fil.db*"):
+        path.unlink()
+    shutil.copy(template, house.database_file)
+    house.open()
+    house.records.closed("call", outcome="talked", ended_by="caller", at=seconds(9))
+    await house.flushed()
+    (call,) = await house.rows(Call)
+    assert (call.line, call.started_at, call.outcome) == ("listeners", NOON, "talked")
+
+
+async def test_the_file_that_holds_an_open_call_stays_while_the_disk_refuses_another(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.dial()
+    await house.flushed()
+    await house.stop()
+    house.open()
+    monkeypatch.setattr(Journal, "degraded", True)
+    await house.flushed()
+    journal = house.folder / "journal"
+    assert any(b"call.opened" in path.read_bytes() for path in journal.iterdir())
+
+
+async def test_a_database_that_is_shut_is_neither_read_nor_written(house: House) -> None:
+    house.database.shut = "The database is older than this programme. Run: fil migrate"
+    house.copy()
+    house.dial()
+    await until(lambda: house.records.degraded)
+    with pytest.raises(DatabaseAway, match="Run: fil migrate"):
+        await house.records.call("call")
+    with pytest.raises(DatabaseAway, match="Run: fil migrate"):
+        await purge(house.database, NOON)
+    with sqlite3.connect(house.database_file) as other:
+        assert other.execute("select count(*) from calls").fetchone() == (0,)
+    other.close()
+    house.database.shut = None
+    await house.flushed()
+    assert [call.id for call in await house.rows(Call)] == ["call"]
+
+
 async def test_a_copy_interrupted_at_any_moment_copies_each_entry_once(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -670,7 +759,7 @@ async def test_adding_someone_again_changes_them_and_keeps_their_presence(
     assert (rosa.name, rosa.presence) == ("Rosa B.", "READY")
     assert rosa.roles == {"listener"}
     assert await people.verify("rosa", "nouvelle") == "rosa"
-    assert await people.sip_secret("rosa") == "s1p-s3cret"
+    assert await people.sip_secrets() == {"rosa": "s1p-s3cret"}
 
 
 @pytest.mark.parametrize("agent_id", ["", "Rosa", "rosa b", "../rosa", "r" * 65, "rosa\n"])
@@ -688,8 +777,7 @@ async def test_secrets_of_the_team_are_nowhere_in_clear(people: PeopleStore, hou
         assert secret.encode() not in on_disk
     assert session.secret not in repr(session)
     assert session.csrf not in repr(session)
-    assert await people.sip_secret("rosa") == "s1p-s3cret"
-    assert await people.sip_secret("nobody") is None
+    assert await people.sip_secrets() == {"rosa": "s1p-s3cret"}
 
 
 async def test_a_session_opens_until_it_is_revoked(people: PeopleStore) -> None:

@@ -143,6 +143,37 @@ async def test_what_memory_decided_reaches_the_store_when_it_is_back() -> None:
         assert not team.degraded
 
 
+@pytest.mark.usefixtures("fast")
+async def test_what_was_degraded_is_no_longer_once_the_store_has_it_all() -> None:
+    store = Store()
+    store.fails = True
+    team, rosa, _ = make_team(store)
+    async with running(team):
+        await ready(team, rosa)
+        assert await team.reserve(rosa, CALL)
+        await asyncio.sleep(0.5)
+        assert team.degraded
+        store.fails = False
+        await until(lambda: not team.degraded)
+    assert store.presence["rosa"] == ("RESERVED", None, CALL)
+
+
+async def test_memory_wins_over_a_store_that_missed_what_happened() -> None:
+    store = Store()
+    team, rosa, _ = make_team(store)
+    async with running(team):
+        await ready(team, rosa)
+        await until(lambda: store.presence.get("rosa") == ("READY", None, None))
+        store.presence["rosa"] = ("LOGGED_OUT", None, None)  # a backup of this morning
+        stored = Agent("rosa", "Rosa B.", frozenset({Role.LISTENER}), "rosa2")
+        ada = Agent("ada", "Ada", frozenset({Role.ADMIN}), "ada", presence=Presence.NOT_READY)
+        team.adopt([stored, ada])
+        team.store_all()
+        await until(lambda: store.presence["rosa"] == ("READY", None, None))
+    assert (rosa.name, rosa.phone, rosa.roles) == ("Rosa B.", "rosa2", {Role.LISTENER})
+    assert team.agents["ada"] is ada
+
+
 async def test_who_was_taken_elsewhere_is_not_ready_here_and_the_other_one_keeps_them() -> None:
     store = Store()
     team, rosa, _ = make_team(store)

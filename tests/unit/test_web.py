@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import json
 import logging
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import time_machine
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from cti.people.agents import Role
+from cti.web import words
 from cti.web.app import DESK, make_app
 from cti.web.door import GUARD, RefusedError, allow, roles_of
 from tests.web_house import ORIGIN, House, MemoryDoor, Settings
@@ -221,12 +225,52 @@ async def test_after_too_many_tries_the_page_says_how_long_to_wait(
 async def test_a_store_that_is_away_is_said_in_words_and_breaks_nothing(
     house: House, client: Client
 ) -> None:
-    await json_login(client)
+    never_seen = await house.token("rosa")
     house.door.away = True
-    answer = await client.get("/")
+    answer = await client.get("/", headers={"Authorization": f"Bearer {never_seen}"})
     assert answer.status == 503
     assert "Les appels en cours continuent" in await answer.text()
     assert (await client.get("/health")).status == 200
+
+
+async def test_who_is_signed_in_stays_so_while_the_store_is_away(
+    house: House, client: Client
+) -> None:
+    await json_login(client)
+    house.door.away = True
+    assert (await client.get("/api/v1/me")).status == 200
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=31)):
+        assert (await client.get("/api/v1/me")).status == 401
+
+
+async def test_signing_in_while_the_store_is_away_is_said_in_two_languages_and_is_no_failure(
+    house: House, client: Client
+) -> None:
+    house.door.away = True
+    form = {"form": await form_token(client), "username": "rosa", "password": "wrong"}
+    page = await client.post("/login", data=form, headers={"Origin": ORIGIN})
+    assert page.status == 503
+    for text in (words.SIGN_IN_AWAY, words.SIGN_IN_AWAY_ENGLISH):
+        assert html.escape(text, quote=True) in await page.text()
+    answer = await client.post("/api/v1/login", json={"username": "rosa", "password": "wrong"})
+    assert answer.status == 503
+    assert (await answer.json())["error"]["code"] == "database_away"
+    house.door.away = False
+    assert (house.door.tested, house.door.failures) == (0, {})
+
+
+async def test_a_session_ended_while_the_store_is_away_stays_ended(
+    house: House, client: Client
+) -> None:
+    token = await json_login(client)
+    client.session.cookie_jar.clear()
+    mine = {"Authorization": f"Bearer {token}"}
+    house.door.away = True
+    assert (await client.post("/api/v1/logout", headers=mine)).status == 200
+    assert (await client.get("/api/v1/me", headers=mine)).status == 401
+    house.door.away = False  # it still knows the session, until it is told
+    assert (await client.get("/api/v1/me", headers=mine)).status == 401
+    assert len(house.sessions.ended) == 1
 
 
 # Other people's pages
