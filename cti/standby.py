@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from cti.asterisk.ari import AriError
 from cti.asterisk.engine import PhoneAccount, write_phones
@@ -75,8 +77,9 @@ class Standby:
             self.sessions.known, self.sessions.ended = dict(kept.sessions), set(kept.ended)
             self._team_is_known = bool(kept.people)
         try:
-            people = await self._look(START_SECONDS_MAX)
-            await self._write_phones()
+            async with _answers_within(START_SECONDS_MAX):
+                people = await self._look()
+                await self._write_phones()
         except (DatabaseAway, WrongVersion) as error:
             if kept is None:
                 raise
@@ -107,7 +110,7 @@ class Standby:
 
     # -- the database -----------------------------------------------------------
 
-    async def _look(self, seconds_max: float) -> list[Agent]:
+    async def _look(self) -> list[Agent]:
         """The team as the database has it. Raises DatabaseAway or WrongVersion.
 
         By a connection of its own: the file or the server may be another than before, and
@@ -115,13 +118,11 @@ class Standby:
         """
         database = create_database(self._settings.database)
         try:
-            async with asyncio.timeout(seconds_max):
-                await check_version(database)
-                people = [_agent_of(row) for row in await load_people(database)]
+            await check_version(database)
+            people = [_agent_of(row) for row in await load_people(database)]
         except (DatabaseAway, WrongVersion):
             raise
-        except Exception as error:
-            # Too slow, or the right version around tables that cannot be read.
+        except Exception as error:  # the right version, around tables that cannot be read
             raise DatabaseAway(_AWAY) from error
         finally:
             # Not awaited: one that hangs would hold up callers.
@@ -137,7 +138,8 @@ class Standby:
             troubled = bool(self.reasons(house))
             await asyncio.sleep(LOOK_AGAIN_SECONDS if troubled else LOOK_EVERY_SECONDS)
             try:
-                people = await self._look(LOOK_SECONDS_MAX)
+                async with _answers_within(LOOK_SECONDS_MAX):
+                    people = await self._look()
                 if self._problem is not None:
                     await self._take_back(house, people)
             except (DatabaseAway, WrongVersion) as error:
@@ -178,11 +180,7 @@ class Standby:
 
     async def _write_phones(self) -> None:
         """Write the desk phones' accounts for the engine. Raises DatabaseAway."""
-        try:
-            async with asyncio.timeout(START_SECONDS_MAX):
-                secrets = await self._store.sip_secrets()
-        except TimeoutError:
-            raise DatabaseAway(_AWAY) from None
+        secrets = await self._store.sip_secrets()
         write_phones(self._settings, [PhoneAccount(*account) for account in secrets.items()])
 
     # -- what is kept, and what is said -----------------------------------------
@@ -225,6 +223,16 @@ class Standby:
         if "journal_disk" in reasons:
             return _DISK
         return _AWAY if reasons else None
+
+
+@asynccontextmanager
+async def _answers_within(seconds_max: float) -> AsyncIterator[None]:
+    """A database that takes longer is away."""
+    try:
+        async with asyncio.timeout(seconds_max):
+            yield
+    except TimeoutError:
+        raise DatabaseAway(_AWAY) from None
 
 
 def _agent_of(row: AgentRow) -> Agent:

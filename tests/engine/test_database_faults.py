@@ -294,6 +294,9 @@ class Broken:
     async def happens(self) -> None:
         raise NotImplementedError
 
+    def noticed(self) -> None:
+        """The running line has just seen it."""
+
     async def meanwhile(self) -> None:
         """What else is to be looked at while it is so."""
 
@@ -357,15 +360,22 @@ class Newer(Broken):
         with contextlib.closing(sqlite3.connect(self.path)) as other, other:
             (before,) = other.execute("select version_num from alembic_version").fetchone()
             other.execute("update alembic_version set version_num = ?", [version])
-            self.events = other.execute("select count(*) from events").fetchone()
         return str(before)
+
+    def _events(self) -> int:
+        with contextlib.closing(sqlite3.connect(self.path)) as other:
+            (count,) = other.execute("select count(*) from events").fetchone()
+        return int(count)
 
     async def happens(self) -> None:
         self.version = await self._set_version("ffff")
+        self.events = self._events()
+
+    def noticed(self) -> None:
+        self.events = self._events()
 
     async def meanwhile(self) -> None:
-        with contextlib.closing(sqlite3.connect(self.path)) as other:
-            assert other.execute("select count(*) from events").fetchone() == self.events
+        assert self._events() == self.events
 
     async def mend(self) -> None:
         await self._set_version(self.version)
@@ -515,6 +525,12 @@ async def test_fault_10_a_postgresql_lost_while_running_costs_no_call_and_catche
     await lost_while_running(line_on_postgres, fault(line_on_postgres, postgres))
 
 
+async def test_fault_10_a_database_migrated_under_a_running_line_is_left_as_it_is_until_right(
+    line: Line,
+) -> None:
+    await lost_while_running(line, Newer(line))
+
+
 async def lost_while_running(line: Line, broken: Broken) -> None:
     """Lose the database with one caller talking and another one coming; then mend it."""
     async with (
@@ -529,10 +545,13 @@ async def lost_while_running(line: Line, broken: Broken) -> None:
         try:
             second, new_call = await answered_by(remy, another, OTHER_HZ)
             await remy.told(True)
+            broken.noticed()
             await remy.open()  # a screen that was cut comes back
             assert remy.is_told(True)
             await call.hang_up()
             await new_call.hang_up()
+            await remy.desk.becomes("WRAP_UP")
+            await broken.meanwhile()
         finally:
             await broken.mend()
         await remy.told(False)

@@ -106,9 +106,10 @@ def test_the_thousand_sessions_used_last_are_known() -> None:
     sessions = KnownSessions()
     sessions.saw("first", SESSION)
     sessions.saw("second", SESSION)
-    for n in range(998):
+    for n in range(997):
         sessions.saw(f"another-{n}", SESSION)
     sessions.saw("first", SESSION)  # used again: the second is now the one unused for longest
+    sessions.saw("the thousandth", SESSION)
     sessions.saw("one more", SESSION)
     assert sessions.believed("first") is not None
     assert sessions.believed("second") is None

@@ -313,6 +313,21 @@ async def test_a_long_call_outlives_the_files_it_was_written_in_and_its_database
     )
 
 
+async def test_an_opening_said_twice_does_not_let_go_of_what_came_between(house: House) -> None:
+    house.dial()
+    house.records.stage("call", "LISTENING", line="listeners")
+    await house.stop()
+    house.open()
+    house.dial()
+    for _ in range(2):
+        await house.flushed()
+        await house.stop()
+        house.open()
+    house.database.shut = "away"
+    (call,) = await house.records.open_calls()
+    assert (call.stage, call.line) == ("LISTENING", "listeners")
+
+
 async def test_a_call_goes_on_in_a_database_that_was_made_anew(
     house: House, template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
