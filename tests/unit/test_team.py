@@ -153,7 +153,7 @@ async def test_what_was_degraded_is_no_longer_once_the_store_has_it_all() -> Non
         assert await team.reserve(rosa, CALL)
         await asyncio.sleep(0.5)
         assert team.degraded
-        store.fails = False
+        store.fails, store.write_seconds = False, 2
         await until(lambda: not team.degraded)
     assert store.presence["rosa"] == ("RESERVED", None, CALL)
 
