@@ -193,6 +193,7 @@ async def test_once_it_is_back_memory_wins_and_newcomers_join(house: House) -> N
     async with house.started():
         house.team.move(house.rosa(), Presence.NOT_READY, "pause")
         back(house)
+        house.ask("update agents set presence = 'NOT_READY' where id = 'lea'")
         house.ask("update agents set presence = 'LOGGED_OUT', name = 'Rosa B.' where id = 'rosa'")
         house.ask(
             "insert into agents select 'ada', name, roles, languages, 'ada', password_hash, null,"
@@ -200,6 +201,9 @@ async def test_once_it_is_back_memory_wins_and_newcomers_join(house: House) -> N
         )
         await until(
             lambda: house.ask("select presence from agents where id = 'rosa'") == [("NOT_READY",)]
+        )
+        await until(
+            lambda: house.ask("select presence from agents where id = 'lea'") == [("LOGGED_OUT",)]
         )
         assert house.rosa().name == "Rosa B."
         assert "ada" in house.team.agents
@@ -217,6 +221,7 @@ async def test_another_version_is_left_alone_and_said_until_it_is_right(
         assert house.reasons == ["database_version"]
         house.team.move(house.rosa(), Presence.NOT_READY, "pause")
         await until(lambda: any(data.get("degraded") for data in screen))
+        await asyncio.sleep(0.3)  # time enough for a write that must not be
         assert house.ask("select presence from agents where id = 'rosa'") == [("RESERVED",)]
         house.ask(f"update alembic_version set version_num = '{version}'")
         await until(lambda: house.reasons == [])
