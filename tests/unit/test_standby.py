@@ -240,9 +240,11 @@ async def test_a_database_changed_under_us_is_noticed(house: House) -> None:
             await house.store.load()
 
 
-async def test_a_file_put_in_place_of_the_lost_one_is_the_one_written_to(house: House) -> None:
+async def test_a_file_put_in_place_of_the_lost_one_is_the_one_read_and_written(
+    house: House,
+) -> None:
     async with house.started():
-        await house.store.load()  # a connection is open, and stays
+        await asyncio.gather(*(house.store.load() for _ in range(5)))  # connections stay open
         house.ask("PRAGMA wal_checkpoint(TRUNCATE)")
         backup = shutil.copy(house.file, house.folder / "backup")
         for path in house.folder.glob("fil.sqlite*"):
@@ -251,7 +253,10 @@ async def test_a_file_put_in_place_of_the_lost_one_is_the_one_written_to(house: 
         await until(lambda: house.reasons == ["database_away"])
         house.file.rmdir()
         Path(backup).rename(house.file)
+        house.ask("update agents set name = 'Rosa B.' where id = 'rosa'")
         await until(lambda: house.reasons == [])
+        for people in await asyncio.gather(*(house.store.load() for _ in range(5))):
+            assert [person.name for person in people] == ["lea", "Rosa B."]
         house.team.move(house.rosa(), Presence.NOT_READY, "pause")
         await until(
             lambda: house.ask("select presence from agents where id = 'rosa'") == [("NOT_READY",)]
