@@ -45,7 +45,7 @@ class MemoryJournal(Journal):
         end = None if entries_max is None else start + entries_max
         return self.entries[start:end]
 
-    def forget(self, up_to: int) -> None:
+    def forget(self, up_to: int, keep_from: int | None = None) -> None:
         """Nothing is forgotten here."""
 
     def close(self) -> None:
