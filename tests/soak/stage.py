@@ -62,6 +62,12 @@ class Stage:
         """How often the controller has compared itself with the engine, all its lives counted."""
         return self.line.log_path.read_bytes().count(b"house.recovered")
 
+    def serves(self) -> bool:
+        """Whether nothing the log tells of is still to be recovered from."""
+        log = self.line.log_path.read_bytes()
+        ends = (b"engine.lost", b"controller.hung", b"controller.restarting")
+        return log.rfind(b"house.recovered") > max(log.rfind(end) for end in ends)
+
     async def start(self) -> None:
         """Start the controller behind the wire; returns when it serves."""
         await self.line.start(FIL_ARI_PORT=str(self.proxy.port))
