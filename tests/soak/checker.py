@@ -422,7 +422,7 @@ def _faults_of(case: Case, call: SeenCall, record: dict[str, Any]) -> tuple[floa
         if ended < min(broke, default=call.until) - RECORD_SECONDS_OFF_MAX:
             wrong.append("its record ended before the engine did")
         return 0.0, wrong
-    if case.away(call.until - 1, call.until + 1, 6):
+    if case.away(call.until - 1, call.until + 1, 2):
         if off < -RECORD_SECONDS_OFF_MAX:
             wrong.append(f"its record ended {-off:.1f} s before the call")
         return 0.0, wrong
