@@ -428,6 +428,7 @@ async def start_without(line: Line, broken: Broken) -> None:
         first, call = await answered_by(rosa, telephone, CALLER_HZ)
         await remy.desk.be("READY")
         await kept(line, remy="READY", rosa="TALKING")
+        await stored(line, "remy", "READY")
         # Once with the database: what was written of the talk is copied, and its file let go of.
         async with restarted(line):
             pass
@@ -478,6 +479,16 @@ async def kept(line: Line, **presences: str) -> None:
         return presences.items() <= people.items()
 
     await line.until(are_kept, 3, f"kept: {presences}")
+
+
+async def stored(line: Line, agent_id: str, presence: str) -> None:
+    """Wait until this presence is in the database, which the first restart reads."""
+    until = time.monotonic() + 5
+    while (await rows(line, f"select presence from agents where id = '{agent_id}'")) != [
+        (presence,)
+    ]:
+        assert time.monotonic() < until, f"{presence} of {agent_id} is not stored\n{line.tail()}"
+        await asyncio.sleep(0.05)
 
 
 # -- 10: PostgreSQL, at start and while running
