@@ -126,7 +126,12 @@ class House:
         self.settings = settings or Settings()
         self.sessions = sessions or KnownSessions()
         self.app: web.Application = make_app(
-            self.team, self.door, self.settings, lambda: self.health, demo_call, self.sessions
+            self.team,
+            self.door,
+            self.settings,
+            lambda: self.health,
+            demo_call,
+            sessions=self.sessions,
         )
 
     def agent(self, id_: str) -> Agent:
