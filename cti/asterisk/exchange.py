@@ -11,7 +11,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
-from cti.asterisk.ari import Ari, AriConflict, AriError, AriTimeout, Gone, LegGone
+from cti.asterisk.ari import Ari, AriConflict, AriError, AriTimeout, EngineAway, Gone, LegGone
 from cti.asterisk.engine import write_on_call
 from cti.asterisk.legs import CallerLeg, ChannelLeg
 from cti.config import Settings
@@ -21,6 +21,7 @@ log = logging.getLogger("fil.exchange")
 APP = "fil"
 OBEYED_SECONDS_MAX = 2.0  # a command that a caller's sound or an agent's freedom waits for
 INSISTED_AFTER_SECONDS = (0.2, 1.0)  # when it failed: it is given again, and once more
+UNBORN_TRIES_MAX = 10  # six seconds each, at most
 
 
 def talk_bridge(call_id: str) -> str:
@@ -159,9 +160,15 @@ class Exchange:
     async def release_unborn(self, leg: ChannelLeg) -> None:
         """Hang up a leg whose creation we stopped waiting for: it may appear a moment later."""
         await self.release(leg)
-        await asyncio.sleep(1)
-        with contextlib.suppress(AriError):
-            await self.ari.channels.hangup(channelId=leg.id)
+        for _ in range(UNBORN_TRIES_MAX):
+            await asyncio.sleep(1)
+            try:
+                await self.ari.channels.hangup(channelId=leg.id)
+            except (AriTimeout, EngineAway):
+                continue  # while the wire stands still, the order to ring may still be on its way
+            except AriError:
+                pass
+            return
 
     async def is_registered(self, phone: str) -> bool:
         """Whether the engine knows where this phone is. True when it cannot be asked."""

@@ -140,8 +140,9 @@ class ChannelLeg:
         # Still set when we are cancelled here: whoever cancels must stop it (stop_playing).
         self._playing = (playback_id, ended, asked)
         try:
-            # Shielded: half asked for, a prompt would play without our knowing.
-            await asyncio.shield(asked)
+            with contextlib.suppress(AriTimeout):  # asked for, and perhaps heard: let it end
+                # Shielded: half asked for, a prompt would play without our knowing.
+                await asyncio.shield(asked)
             async with asyncio.timeout(seconds + PLAYBACK_SPARE_SECONDS):
                 await ended.wait()
         except TimeoutError:
@@ -152,7 +153,7 @@ class ChannelLeg:
         except AriError as error:
             log.warning("prompt.not_played", extra={"leg": self.id, "status": str(error)})
             self._playback_ended(playback_id)
-            taken = isinstance(error, AriTimeout)  # perhaps it is heard
+            taken = False
         self._refuse_gone()
         return taken
 

@@ -315,6 +315,8 @@ class Desk:
 
     def _notice_alone(self, ring: FakePhoneCall) -> None:
         """A talk of which the screen knows nothing ends at the phone."""
+        if self.plan.always == "listen":
+            return
         if ring.state == "up" and self.call is None:
             ring.hang_up()
         elif ring.state == "up":

@@ -23,7 +23,7 @@ SILENT_SECONDS_MAX = 3.0
 SILENT_SECONDS_MAX_HUNG = 5.0  # while a controller is hung
 WORDLESS_SECONDS_MAX = 60.0
 RECORD_SECONDS_MAX = 1.3  # how exact the end of a call is, where a controller lived
-TWO_RING_SECONDS_MAX = 1.5  # a ring that came late, on a bad wire, until it is taken back
+TWO_RING_SECONDS_MAX = 7.0  # a ring that came late, on a bad wire, until it is taken back
 STILL_RINGS_SECONDS_MAX = 1.0  # a phone, after its caller left
 RING_AFTER_SECONDS = 2.0  # of the flow: before that a caller is offered to nobody
 CHOICE_SECONDS = 1.5  # from a choice to the ring, at most, and from being there to being chosen
@@ -153,6 +153,8 @@ class Checker:
         for moment in (end.ended_at, caller.left_at):
             last = min(last, moment) if moment is not None else last
         heard = end.heard
+        if not heard:
+            return []  # they left before we answered
         untils = [at for at, _ in heard[1:]] + [last]
         return [
             (at, min(until, last), sound)
@@ -211,9 +213,10 @@ class Checker:
         prompt = sound.rpartition("/")[2]
         if prompt in CLOSING and until - since > PROMPT_SECONDS[prompt] - 0.1:
             return True
-        # Where the wire stood still, the goodbye could not be said; that the talk is over was.
-        closed = [word[2].rpartition("/")[2] for word in words[-2:]]
-        return "fin-de-conversation" in closed and not self.steady(until - 6, caller.end.ended_at)
+        # Where the wire stood still, the goodbye may be cut, or only the end of the talk be said.
+        said = {word[2].rpartition("/")[2] for word in words[-2:]}
+        closed = bool(said & (CLOSING | {"fin-de-conversation"}))
+        return closed and not self.steady(since - 6, caller.end.ended_at)
 
     def _company(self, caller: Caller) -> Iterator[Violation]:
         assert caller.end is not None

@@ -126,7 +126,8 @@ def simulate(seed: str, calls: int, processes: int = 1, progress: Say | None = N
         if progress is not None:
             seconds = time.monotonic() - began
             rate = tally.calls / seconds
-            progress(f"{tally.calls} calls, {rate:.0f} a second, {len(tally.found)} violations")
+            worlds = sorted({number for number, _, _ in tally.found})
+            progress(f"{tally.calls} calls, {rate:.0f} a second, violations in worlds {worlds}")
 
     if processes == 1:
         for batch in batches(seed, calls):
