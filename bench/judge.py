@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import select
 
 from bench.choir import VOICES, agent_hz
-from bench.people import WINDOW_SECONDS, Agent, Caller, as_sent, tones, who
+from bench.people import WINDOW_SECONDS, Agent, Caller, Plan, as_sent, tones, who
 from cti.records.database import create_database
 from cti.records.models import Call
 from cti.records.privacy import Keys, Phone
@@ -26,11 +26,37 @@ GOODBYE_LIKENESS_MIN = 0.7
 LEAVING_SECONDS = 1.5  # who left so soon after being joined may have heard nobody
 
 
+@dataclass(frozen=True)
+class Passage:
+    """One call that is over, as its caller lived it: all that is needed to judge it elsewhere."""
+
+    plan: Plan
+    left: bool  # by their own will
+    invited_at: float
+    answered_at: float | None
+    ended_at: float | None
+    ended_by: str | None  # "us": the caller hung up
+    end_status: int | str | None
+    received: Received
+
+
+def passage(caller: Caller) -> Passage:
+    """Take a caller's call out of their phone, which lets go of its sound."""
+    call = caller.call
+    received, call._sound.received = call._sound.received, Received()
+    return Passage(
+        caller.plan, caller.left, call.invited_at, call.answered_at, call.ended_at,
+        call.ended_by, call.end_status, received,
+    )  # fmt: skip
+
+
 @dataclass(eq=False)
 class Fate:
     """One caller's passage, judged."""
 
-    caller: Caller
+    plan: Plan
+    left: bool
+    ended_by: str | None
     answer_ms: float | None = None  # from the INVITE
     sound_ms: float | None = None  # from the answer
     silence_s: float = 0.0  # the longest
@@ -47,22 +73,21 @@ class Fate:
         return "talked" if self.agents else "abandoned"
 
 
-def judge(caller: Caller, agents: int, goodbye: Samples | None) -> Fate:
-    """Judge a call that is over, by signalling and by sound. Its sound is let go of."""
-    call, fate = caller.call, Fate(caller)
+def judge(call: Passage, agents: int, goodbye: Samples) -> Fate:
+    """Judge a call by signalling and by sound."""
+    fate = Fate(call.plan, call.left, call.ended_by)
     if call.answered_at is None or call.ended_at is None:
         fate.faults.append(f"not answered ({call.end_status})")
         return fate
     began, ended = call.answered_at, call.ended_at
     fate.answer_ms = (began - call.invited_at) * 1000
-    received = call._sound.received
+    received = call.received
     first = received.first_sound(began, ended, SOUND_DBFS_MIN)
     fate.sound_ms = None if first is None else (first - began) * 1000
     quiet = received.silences(began, ended, SOUND_DBFS_MIN, 0.5)
     fate.silence_s = max((seconds for _, seconds in quiet), default=0.0)
     packets = received.between(began, ended)
     heard = as_sent(packets)
-    call._sound.received = Received()
     spoken = [who(hz, agent_hz, agents) if hz else None for hz in tones(heard)]
     counts = Counter(agent for agent in spoken if agent is not None)
     fate.agents = [agent for agent, windows in counts.items() if windows >= WINDOWS_MIN]
@@ -75,12 +100,12 @@ def judge(caller: Caller, agents: int, goodbye: Samples | None) -> Fate:
     if fate.silence_s > SILENCE_SECONDS_MAX:
         fate.faults.append("silence over 3 s")
     if call.ended_by == "them":
-        fate.goodbye = goodbye is not None and said(heard[-6 * RATE :], goodbye)
+        fate.goodbye = said(heard[-6 * RATE :], goodbye)
         if not fate.goodbye:
             fate.faults.append("dropped without a goodbye")
-    elif not caller.left:
+    elif not call.left:
         fate.faults.append("nobody came")
-    if caller.plan.patience is None and not fate.agents and not fate.faults:
+    if call.plan.patience is None and not fate.agents and not fate.faults:
         fate.faults.append("heard no agent")
     return fate
 
@@ -96,7 +121,7 @@ def heard_both_ways(fates: Iterable[Fate], agents: Iterable[Agent]) -> None:
     sides = Counter((talk.agent, talk.caller) for agent in agents for talk in agent.talks)
     for fate in fates:
         for agent in fate.agents:
-            side = (agent, fate.caller.plan.index % VOICES)
+            side = (agent, fate.plan.index % VOICES)
             sides[side] -= 1
             if sides[side] < 0:
                 fate.faults.append("the agent did not hear them")
@@ -118,7 +143,7 @@ async def records_agree(line: Line, fates: list[Fate]) -> list[str]:
         written.setdefault(row.caller_ref, []).append(row)
     wrong = []
     for fate in fates:
-        number = Phone.parse(fate.caller.plan.number)
+        number = Phone.parse(fate.plan.number)
         assert number is not None
         found = written.pop(keys.caller_ref(number), [])
         if len(found) != 1:
@@ -132,9 +157,9 @@ def _disagrees(row: Call, fate: Fate) -> str | None:
     """What is wrong with this record."""
     if row.ended_at is None:
         return "a record is not closed"
-    ended_by = "caller" if fate.caller.call.ended_by == "us" else "agent"
+    ended_by = "caller" if fate.ended_by == "us" else "agent"
     outcome = "talked" if fate.agents else "abandoned"
-    joined = row.answered_at is not None and fate.caller.left
+    joined = row.answered_at is not None and fate.left
     if joined and row.ended_at - row.answered_at < timedelta(seconds=LEAVING_SECONDS):
         outcome = row.outcome or ""
     if (row.outcome, row.ended_by) != (outcome, ended_by):

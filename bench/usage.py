@@ -77,7 +77,8 @@ class Usage:
 class Meter:
     """Reads what the line, the engine and we ourselves cost."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, *helpers: int) -> None:
+        self._harness = (os.getpid(), *helpers)
         self._controller = line.controller_pid()
         self._engine = engine_pids(line)
 
@@ -87,7 +88,7 @@ class Meter:
             time.monotonic(),
             cpu_seconds(self._controller),
             sum(map(cpu_seconds, self._engine)),
-            cpu_seconds(os.getpid()),
+            sum(map(cpu_seconds, self._harness)),
             machine_seconds(),
             memory_mb(self._controller),
             sum(map(memory_mb, self._engine)),

@@ -16,7 +16,7 @@ import pytest
 
 from bench.choir import VOICES, Choir, Crowd, agent_hz, caller_hz
 from bench.curve import Turn, chart, medians, native_number
-from bench.judge import Fate, _disagrees, heard_both_ways, judge
+from bench.judge import Fate, Passage, _disagrees, heard_both_ways, judge, passage
 from bench.people import Agent, Caller, Plan, Talk, as_sent, plans, tones, who
 from cti.rehearsal.phone import Phone, PhoneCall
 from cti.rehearsal.sound import (
@@ -83,7 +83,7 @@ def judged(
         end_status="BYE",
         _sound=SimpleNamespace(received=heard(*parts, late=late)),
     )
-    return judge(Caller(a_plan(patience), call, left=left), AGENTS, GOODBYE)
+    return judge(passage(Caller(a_plan(patience), call, left=left)), AGENTS, GOODBYE)
 
 
 def test_a_caller_who_was_greeted_talked_and_heard_a_goodbye_lacks_nothing() -> None:
@@ -123,8 +123,8 @@ def test_a_caller_nobody_served_until_the_end_is_lost() -> None:
 
 
 def test_a_call_that_was_never_answered_is_a_fault() -> None:
-    call: Any = SimpleNamespace(answered_at=None, ended_at=1.0, end_status=503)
-    assert judge(Caller(a_plan(), call), AGENTS, GOODBYE).faults == ["not answered (503)"]
+    over = Passage(a_plan(), False, 0.0, None, 1.0, "them", 503, Received())
+    assert judge(over, AGENTS, GOODBYE).faults == ["not answered (503)"]
 
 
 def test_packets_that_come_late_change_nobodys_voice() -> None:
