@@ -76,16 +76,15 @@ async def a_loaded_line(agents: int, callers: int, dialplan: str = "") -> AsyncI
     with tempfile.TemporaryDirectory(prefix="fil-load-") as folder:
         async with a_line(Path(folder), prepare=prepare, **RTP_PORTS) as line:
             _go_first()
-            async with (
-                Choir() as choir,
-                Callers(choir, line.server, callers) as crowd,
-                at_work(line, choir, crowd, agents) as (people, screens),
-            ):
-                with ProcessPoolExecutor(1, get_context("spawn")) as court:
-                    judge_pid = court.submit(_sit).result()
+            meter = Meter(line)
+            with ProcessPoolExecutor(1, get_context("spawn")) as court:
+                meter.add(court.submit(_sit).result())
+                async with (
+                    Choir() as choir,
+                    Callers(choir, line.server, callers) as crowd,
+                    at_work(line, choir, crowd, agents) as (people, screens),
+                ):
                     goodbye = read_wav(line.sounds / "fr/au-revoir.wav")
-                    meter = Meter(line, judge_pid)
-                    choir.late = 0.0  # until here nobody called
                     yield Load(line, choir, crowd, people, screens, meter, goodbye, court)
 
 
@@ -188,7 +187,6 @@ def figures(
         "pop_ack_ms": _spread([ms for screen in load.screens for ms in screen.pop_ms]),
         "withdrawn": dict(sum((a.withdrawn for a in load.agents), Counter())),
         "agent_troubles": dict(sum((a.troubles for a in load.agents), Counter())),
-        "harness_late_ms": load.choir.late * 1000,
         "seconds": cost["at"],
         "memory_mb": {
             "controller": [before.controller_mb, after.controller_mb],
@@ -244,12 +242,14 @@ async def load_once(options: argparse.Namespace) -> int:
         say(f"{len(wanted)} calls in {options.minutes:g} minutes")
         watching = asyncio.create_task(watch_lag(load, lags))
         before = load.meter.read()
+        load.choir.late = 0.0
         fates = await put_calls(load, wanted)
-        after = load.meter.read()
+        after, harness_late = load.meter.read(), load.choir.late
         watching.cancel()
         left = await what_is_left(load, fates)
         heard_both_ways(fates, load.agents)
         told = figures(load, fates, (before, after), lags)
+        told["harness_late_ms"] = round(harness_late * 1000)
         if options.keep_log:
             Path(options.keep_log).write_text(load.line.log_path.read_text())
     faults = Counter(fault for fate in fates for fault in fate.faults)

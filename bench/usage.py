@@ -77,10 +77,14 @@ class Usage:
 class Meter:
     """Reads what the line, the engine and we ourselves cost."""
 
-    def __init__(self, line: Line, *helpers: int) -> None:
-        self._harness = (os.getpid(), *helpers)
+    def __init__(self, line: Line) -> None:
+        self._harness = [os.getpid()]
         self._controller = line.controller_pid()
         self._engine = engine_pids(line)
+
+    def add(self, pid: int) -> None:
+        """One more process of the harness."""
+        self._harness.append(pid)
 
     def read(self) -> Usage:
         """All of it, now."""
