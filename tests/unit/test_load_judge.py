@@ -216,7 +216,7 @@ def test_a_point_of_the_curve_is_the_median_of_its_turns_and_stands_in_the_chart
 async def voice_of(call: PhoneCall) -> float:
     """The tone of most of what was heard, once there are two seconds of it."""
     async with asyncio.timeout(20):
-        while len(found := tones(as_sent(call._sound.received.between(0, math.inf)))) < 8:
+        while len(found := tones(as_sent(call._sound.received.between(0, math.inf)))) < 8:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     return Counter(found).most_common(1)[0][0]
 
