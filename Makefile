@@ -4,7 +4,6 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 FIL := $(VENV)/bin/fil
-export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: demo demo-closed call test check bench load soak engine setup lint clean lock
 

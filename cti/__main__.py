@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from cti import parent, setup
+from cti import parent
 from cti.asterisk.engine import EngineFailed, run_script
 from cti.config import Settings, SettingsError, load
 from cti.controller import Refused
@@ -20,8 +20,6 @@ from cti.logs import log_events
 from cti.records.database import DatabaseAway, DatabaseRefused, create_database
 from cti.records.privacy import Keys, KeysRefused
 from cti.records.reports import latest_call_of
-from cti.rehearsal.story import CALLER, tell_a_call
-from cti.simulation import run as simulation
 from ivr.flow import load_flow
 from ivr.reading import FlowError
 from sounds.catalogue import Catalogue, SoundsError
@@ -98,12 +96,20 @@ def _say(what: str) -> None:
     print(f"fil: {what}", file=sys.stderr, flush=True)
 
 
+# What only some commands need is imported by them: a controller that starts again, with
+# callers waiting, must not wait for it.
+
+
 def _init(settings: Settings, _: argparse.Namespace) -> None:
+    from cti import setup
+
     setup.init(settings, _say)
     asyncio.run(setup.prepare_database(settings))
 
 
 def _migrate(settings: Settings, _: argparse.Namespace) -> None:
+    from cti import setup
+
     asyncio.run(setup.prepare_database(settings))
 
 
@@ -136,6 +142,8 @@ def _controller(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _demo(settings: Settings, options: argparse.Namespace) -> int:
+    from cti import setup
+
     os.environ.update(
         FIL_DATA=str(settings.data),
         FIL_DEMO="true",
@@ -166,6 +174,8 @@ def _demo(settings: Settings, options: argparse.Namespace) -> int:
 
 def _engine(settings: Settings, options: argparse.Namespace) -> None:
     if options.what == "up":
+        from cti import setup
+
         setup.init(settings, _say)
     print(run_script(settings, options.what), end="")
 
@@ -176,6 +186,8 @@ def _call(settings: Settings, options: argparse.Namespace) -> int:
 
 async def _tell_the_record(settings: Settings, say: Callable[[str], None]) -> None:
     """What the line wrote of the scripted caller's latest call, tier by tier."""
+    from cti.rehearsal.story import CALLER
+
     database = create_database(settings.database)
     keys = Keys.load_or_create(settings.data / "secrets")
     try:
@@ -191,6 +203,8 @@ async def _tell_the_record(settings: Settings, say: Callable[[str], None]) -> No
 
 
 async def _ring(settings: Settings, seconds: float, say: Callable[[str], None]) -> int:
+    from cti.rehearsal.story import tell_a_call
+
     server = (settings.bind_address, settings.sip_port)
     code = await tell_a_call(settings.number, server, settings.data / "sounds", seconds, say)
     await _tell_the_record(settings, say)
@@ -198,6 +212,8 @@ async def _ring(settings: Settings, seconds: float, say: Callable[[str], None]) 
 
 
 def _simulate(_: Settings, options: argparse.Namespace) -> int:
+    from cti.simulation import run as simulation
+
     return simulation.command(options, print, _say if options.calls > 5000 else None)
 
 

@@ -41,7 +41,6 @@ from cti.standby import Standby
 from cti.web.app import make_app
 from ivr.flow import load_flow
 from ivr.reading import FlowError
-from sounds.build import build
 from sounds.catalogue import Catalogue, SoundsError
 
 log = logging.getLogger("fil.controller")
@@ -184,6 +183,8 @@ async def _prompts(settings: Settings) -> Catalogue:
     try:
         return Catalogue.load(built)
     except SoundsError:
+        from sounds.build import build  # heavy, and needed by nobody else here
+
         log.error("prompts.damaged")
         return await asyncio.to_thread(
             build, built, settings.data / "recordings", source=settings.data / "prompts.yaml"

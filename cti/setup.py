@@ -13,7 +13,8 @@ from pathlib import Path
 import ivr
 from cti.asterisk.engine import render
 from cti.config import Settings, SettingsError
-from cti.records.database import create_database, migrate
+from cti.records.database import create_database
+from cti.records.migrating import migrate
 from cti.records.people import PeopleStore
 from cti.records.privacy import Keys
 from sounds.build import PROMPTS, build

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cti.records.database import Database, create_database, migrate
+from cti.records.database import Database, create_database
+from cti.records.migrating import migrate
 from tests.postgres import Postgres
 
 

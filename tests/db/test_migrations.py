@@ -11,6 +11,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, make_url, text
 
 from cti.records.database import (
@@ -19,10 +20,10 @@ from cti.records.database import (
     WrongVersion,
     check_version,
     create_database,
-    migrate,
-    run_alembic,
+    known_revisions,
 )
 from cti.records.journal import Journal
+from cti.records.migrating import alembic_config, migrate, run_alembic
 from cti.records.models import Base
 from cti.records.privacy import Keys
 from cti.records.record import Records
@@ -37,6 +38,13 @@ def differences(connection: Connection) -> list[Any]:
 async def tables(database: Database) -> set[str]:
     async with database.engine.connect() as connection:
         return set(await connection.run_sync(lambda c: inspect(c).get_table_names()))
+
+
+def test_the_versions_known_by_their_files_are_those_of_alembic() -> None:
+    scripts = ScriptDirectory.from_config(alembic_config())
+    by_alembic = [script.revision for script in scripts.walk_revisions()]
+    assert known_revisions() == by_alembic[::-1]
+    assert known_revisions()[-1] == scripts.get_current_head()
 
 
 async def test_the_tables_go_up_down_and_up_again(empty_url: str) -> None:

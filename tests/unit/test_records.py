@@ -30,9 +30,9 @@ from cti.records.database import (
     DatabaseRefused,
     check_version,
     create_database,
-    migrate,
 )
 from cti.records.journal import Journal
+from cti.records.migrating import migrate
 from cti.records.models import Call, Event, LoginFailure, Sealed
 from cti.records.people import PeopleStore
 from cti.records.privacy import Keys, Phone, SealBroken, purge

@@ -19,7 +19,8 @@ from cti.config import load
 from cti.people.agents import Agent, Presence
 from cti.people.team import Team
 from cti.records import last_good
-from cti.records.database import DatabaseAway, WrongVersion, create_database, migrate
+from cti.records.database import DatabaseAway, WrongVersion, create_database
+from cti.records.migrating import migrate
 from cti.records.people import PeopleStore, hashed
 from cti.records.privacy import Keys
 from cti.standby import Standby
