@@ -459,6 +459,8 @@ async def _apply(session: AsyncSession, journal_id: str, entry: Entry) -> None:
         _advance(call, entry)
     if entry.op.startswith("leg."):
         await _apply_leg(session, call, entry)
+    elif entry.op == "call.closed":
+        await _end_legs(session, call)
     if "sealed" in data:
         await session.merge(_sealed_row(call.id, data["sealed"]))
 
@@ -483,6 +485,14 @@ async def _apply_leg(session: AsyncSession, call: Call, entry: Entry) -> None:
     elif leg.ended_at is None:
         leg.ended_at = at
         leg.outcome = "talked" if happened == "ended" and leg.answered_at else happened
+
+
+async def _end_legs(session: AsyncSession, call: Call) -> None:
+    """No leg outlives its call: these ended while we were not there to see it."""
+    left = await session.scalars(select(Leg).where(Leg.call_id == call.id, Leg.ended_at.is_(None)))
+    for leg in left:
+        leg.ended_at = call.ended_at
+        leg.outcome = "talked" if leg.answered_at else "withdrawn"
 
 
 def _opened(entry: Entry) -> Call:

@@ -67,38 +67,6 @@ async def test_a_caller_who_leaves_in_the_greeting_rings_nobody(line: Line) -> N
         assert not any(frame["type"] == "call.offered" for _, frame in rosa.frames)
 
 
-async def test_a_caller_who_leaves_stops_the_ringing_phone_within_half_a_second(
-    line: Line,
-) -> None:
-    async with line.agent("rosa") as rosa, line.caller() as telephone:
-        call = await telephone.call(NUMBER)
-        pop = (await rosa.sees("call.offered"))["data"]
-        at_rosa = await rosa.ring()
-        left_at = time.monotonic()
-        await call.hang_up()
-        await at_rosa.ended(2)
-
-        assert at_rosa.ended_at - left_at < 0.5
-        assert at_rosa.end_status == "CANCEL"
-        withdrawn = (await rosa.sees("call.withdrawn"))["data"]
-        assert withdrawn["reason"] == "caller_left"
-        await nothing_left(line)
-        await rosa.becomes("READY")
-        assert await outcome(line, pop["call"]["id"]) == ("abandoned", "caller")
-
-
-async def test_a_caller_who_leaves_the_talk_frees_everything_within_a_second(line: Line) -> None:
-    async with line.agent("rosa", hz=ROSA_HZ) as rosa:
-        async with a_talk(line, rosa) as (call, at_rosa, call_id):
-            left_at = time.monotonic()
-            await call.hang_up()
-            await at_rosa.ended(1)
-            assert at_rosa.ended_at - left_at < 1
-            await nothing_left(line)
-            assert (await rosa.sees("call.ended"))["data"]["reason"] == "caller_left"
-            assert await outcome(line, call_id) == ("talked", "caller")
-
-
 async def test_an_agent_who_hangs_up_ends_the_talk_kindly(line: Line) -> None:
     async with line.agent("rosa", hz=ROSA_HZ) as rosa:
         async with a_talk(line, rosa) as (call, at_rosa, call_id):
@@ -205,30 +173,6 @@ async def test_a_listener_who_ends_the_call_on_screen_says_goodbye_and_frees_eve
         record = await line.closed_record(call_id)
         assert (record["outcome"], record["ended_by"]) == ("talked", "agent")
         assert [leg["agent_id"] for leg in record["legs"]] == ["rosa", "lea"]
-
-
-async def test_a_caller_who_leaves_while_the_listener_is_rung_frees_the_listener(
-    line: Line,
-) -> None:
-    async with (
-        line.agent("rosa", hz=ROSA_HZ) as rosa,
-        line.agent("lea", hz=LEA_HZ) as lea,
-        a_talk(line, rosa) as (call, _, call_id),
-    ):
-        result = await rosa.does("call.orient", call=call_id, to={"line": "listeners"})
-        assert result["ok"]
-        at_lea = await lea.ring()
-        left_at = time.monotonic()
-        await call.hang_up()
-        await at_lea.ended(2)
-
-        assert at_lea.ended_at - left_at < 0.5
-        assert at_lea.end_status == "CANCEL"
-        await nothing_left(line)
-        await lea.becomes("READY")
-        record = await line.closed_record(call_id)
-        assert (record["outcome"], record["ended_by"]) == ("talked", "caller")
-        assert [leg["outcome"] for leg in record["legs"]] == ["talked", "withdrawn"]
 
 
 async def test_a_listener_whose_phone_hangs_up_leaves_one_record_with_the_right_end(

@@ -161,6 +161,21 @@ async def test_the_first_closing_counts(house: House) -> None:
     assert (call["outcome"], call["ended_at"]) == ("abandoned", seconds(9))
 
 
+async def test_a_leg_whose_end_nobody_saw_ends_with_its_call(house: House) -> None:
+    house.dial()
+    house.records.leg("call", "call-rosa-1", "rosa", "regulator", "rung", seconds(2))
+    house.records.leg("call", "call-remy-2", "remy", "regulator", "rung", seconds(4))
+    house.records.leg("call", "call-remy-2", "remy", "regulator", "answered", seconds(6))
+    house.records.leg("call", "call-lea-3", "lea", "listener", "rung", seconds(7))
+    house.records.leg("call", "call-lea-3", "lea", "listener", "missed", seconds(8))
+    house.records.closed("call", outcome="talked", ended_by="unknown", at=seconds(9))
+    await house.flushed()
+    call = await house.records.call("call")
+    assert call is not None
+    legs = [(leg["outcome"], leg["ended_at"]) for leg in call["legs"]]
+    assert legs == [("withdrawn", seconds(9)), ("talked", seconds(9)), ("missed", seconds(8))]
+
+
 async def test_a_call_opened_twice_is_one_call(house: House) -> None:
     house.dial()
     house.records.stage("call", "REGULATION")
