@@ -34,6 +34,8 @@ from tests.scenes import (
 DEAD_SECONDS_MAX = 3.0  # without sound, the controller being dead
 HUNG_SECONDS_MAX = 5.0  # and being hung
 GREETING_SECONDS, MENU_SECONDS, PATIENCE_SECONDS = 4.7, 3.8, 2.7
+# Beside the test itself, the limit covers a controller that starts three times.
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)

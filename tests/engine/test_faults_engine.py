@@ -26,6 +26,8 @@ from tests.scenes import (
 )
 
 BACK_SECONDS_MAX = 10.0  # from the engine's first answer to the calls being compared
+# Beside the test itself, the limit covers a controller that starts three times.
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)

@@ -30,6 +30,8 @@ GREETING_SECONDS, MENU_SECONDS, PATIENCE_SECONDS = 4.7, 3.8, 2.7
 RING_SECONDS_MAX = 25
 JITTER_SECONDS_MAX = 0.005
 ABANDONED, TALKED = ("abandoned", "caller"), ("talked", "caller")
+# Beside the test itself, the limit covers a controller that starts three times.
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)

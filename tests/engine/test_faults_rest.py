@@ -39,6 +39,8 @@ COMMANDS = {
     "release": ("DELETE", "/channels/[0-9a-f]{32}-[a-z]+-[0-9]+$", ""),
     "end the talk's bridge": ("DELETE", "/bridges/talk-", ""),
 }
+# Beside the test itself, the limit covers a controller that starts three times.
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -29,6 +29,8 @@ from tests.scenes import (
 
 NOTICED_SECONDS_MAX = 16.0  # ten without a word, five for an answer, one of this machine's
 SILENCE_SECONDS_MAX = 5.0
+# Beside the test itself, the limit covers a controller that starts three times.
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
