@@ -48,7 +48,9 @@ async def wire(shared_line: Line) -> AsyncIterator[RestFaults]:
     """The shared line, its commands passing through a wire that spoils some of them."""
     async with rest_faults(shared_line.settings.ari_port) as faults:
         quick, port = add_quick_flow(shared_line), str(faults.port)
-        async with another_life(shared_line, FIL_ARI_PORT=port, FIL_FLOW=quick):
+        async with another_life(
+            shared_line, FIL_ARI_PORT=port, FIL_FLOW=quick, FIL_WRAP_UP_SECONDS="60"
+        ):
             yield faults
 
 
