@@ -57,6 +57,7 @@ SHORT_TALK_SECONDS = 10.0  # a phone that hangs up so soon was lost, not hung up
 RECALL_SECONDS_MAX = 20.0  # how long we look for the same agent after a loss
 INVITE_SECONDS_MAX = 60.0  # how long we look for a third person while two are talking
 STAY_SECONDS = 5.0  # after the goodbye of an agent: time to ask for someone again
+SCREENS_LATE_MAX = 2  # pops in a row that a screen did not show in time: it is dead
 USER_BUSY = 17  # Q.850
 PHONE_CHECKED_EVERY_SECONDS = 3.0  # during a talk
 LOST_CAUSES = frozenset({3, 18, 27, 38, 41, 42, 44, 102})  # Q.850: the wire, not the person
@@ -377,7 +378,12 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
     )
     house.records.leg(call.id, leg_id, agent.id, LINE_ROLES[line].value, "rung", house.clock())
     if not await agent.outbox.displayed(pop, house.settings.ack_seconds_max):
+        # Once may be a slow moment, and of everybody's screen at once.
+        agent.screens_late += 1
+        if agent.screens_late < SCREENS_LATE_MAX:
+            return withdraw(call, house, "screen_lost", Presence.READY, None)
         return withdraw(call, house, "screen_lost", Presence.NOT_READY, "screen_lost")
+    agent.screens_late = 0
     house.spawn(follow(leg))
     try:
         await house.exchange.ring(leg, agent.phone, seconds)

@@ -180,6 +180,7 @@ class Agent:
     call_id: str | None = None  # the call they are reserved for, in, or resting from
     free_since: float = field(default_factory=clock.monotonic)  # monotonic seconds
     missed: int = 0  # rings missed in a row
+    screens_late: int = 0  # pops in a row that their screen did not show in time
     times_ready: int = 0  # how often they have said READY themselves
     engagement: Engagement | None = None
     outbox: Outbox = field(default_factory=Outbox)
