@@ -69,28 +69,43 @@ class Exchange:
         The caller must not be playing. Raises LegGone.
         """
         async with caller.being_held:
-            if caller.held_in == line:
-                return
-
-            async def put_in() -> None:
-                # Put in once more where they are, a caller would lose the music for good.
-                if caller.held_perhaps and await self._waits_in(line, caller):
-                    return
-                caller.held_perhaps = True  # until the engine has said so
-                await self.ari.bridges.addChannel(
-                    bridgeId=line_bridge(line),
-                    channel=caller.id,
-                    role="holding_participant",
-                    seconds_max=OBEYED_SECONDS_MAX,
-                )
-
-            await self._insist(put_in)
-            caller.held_in, caller.held_perhaps = line, False
+            await self._insist(lambda: self._put_in(caller, line))
         await caller.cover(15)
 
-    async def _waits_in(self, line: str, caller: CallerLeg) -> bool:
-        bridges = await self.ari.bridges.list()
-        return any(caller.id in b.channels for b in bridges if b.id == line_bridge(line))
+    async def _put_in(self, caller: CallerLeg, line: str) -> None:
+        if not caller.held_known:
+            await self._find_held(caller)
+        if caller.held_in == line:
+            return
+        caller.held_known = False  # until the engine has answered
+        if caller.held_in is not None:
+            # Moved from one waiting bridge to another, or into its own again, a caller would
+            # hear nothing more: they must be out of the first.
+            await self._take_out(caller, caller.held_in)
+        await self.ari.bridges.addChannel(
+            bridgeId=line_bridge(line),
+            channel=caller.id,
+            role="holding_participant",
+            seconds_max=OBEYED_SECONDS_MAX,
+        )
+        caller.held_in, caller.held_known = line, True
+
+    async def _find_held(self, caller: CallerLeg) -> None:
+        """Ask the engine which line's bridge the caller is in."""
+        caller.held_in = None
+        for bridge in await self.ari.bridges.list():
+            if caller.id in bridge.channels and bridge.id.startswith("line-"):
+                caller.held_in = bridge.id.removeprefix("line-")
+        caller.held_known = True
+
+    async def _take_out(self, caller: CallerLeg, line: str) -> None:
+        """Take the caller out of a line's bridge; no harm when they are not in it."""
+        try:
+            await self.ari.bridges.removeChannel(bridgeId=line_bridge(line), channel=caller.id)
+        except (LegGone, AriTimeout):
+            raise
+        except AriError:
+            log.info("caller.was_not_held", extra={"leg": caller.id})
 
     async def ring(self, leg: ChannelLeg, phone: str, seconds_max: int) -> None:
         """Have a phone ring. Returns once the engine has taken the order.

@@ -201,6 +201,7 @@ class Reception:
                 call.caller.engine_stopped |= restarted
                 call.caller.mark_gone(None, lost_at)
             elif call.caller.id in ours:
+                call.caller.held_known = False  # much may have happened
                 call.caller.in_app.set()
             else:
                 call.caller.held_in = None
@@ -288,7 +289,12 @@ class Reception:
         # A name that an earlier life gave to a leg is not given again: they are one in the record.
         age_seconds = (clock.now() - call.started_at).total_seconds()
         call.legs_made = round(max(age_seconds, 0) * LEGS_A_SECOND_MAX)
-        bridge = await _members(house, talk_bridge(call.id))
+        try:
+            bridge = await _members(house, talk_bridge(call.id))
+        except AriError:
+            for leg in legs.values():
+                leg.close()  # the next look at the engine lets go of them
+            raise
         # When three were talking, the one whom the record names owned the caller.
         for found, leg in sorted(legs.items(), key=lambda one: one[1].id != leg_id):
             leg.owns = True  # perhaps; asked to let go of the caller, it does no harm
@@ -310,9 +316,6 @@ class Reception:
             await call.caller.lease(0)
         elif call.caller.in_app.is_set():
             await call.caller.stop_what_plays()
-            # Another process put them where they are, and gave the lease a while ago.
-            call.caller.held_perhaps = True
-            await call.caller.lease(LEASE_SECONDS)
             if call.talk is not None:  # one of three left, and took the caller out with them
                 await together(call, house, call.talk)
         call.handover = await house.records.handover_text(call.id)
@@ -372,7 +375,6 @@ class Reception:
             del house.calls[channel.id]
             return
         await caller.stop_what_plays()
-        caller.held_perhaps = True
         await self._begin(call, channel)
 
 
