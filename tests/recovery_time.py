@@ -7,7 +7,6 @@ a bare start of the same modules. Where that is slow, the limit grows in proport
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import sys
 import time
@@ -64,7 +63,8 @@ async def kill_and_measure(line: Line, held: int, probe: Callable[[], Awaitable[
     began = time.monotonic()
     line.kill()
     starting = asyncio.create_task(_start(line))
-    probing = asyncio.create_task(_probe_for_ever(probe))
+    recovered = asyncio.Event()
+    probing = asyncio.create_task(_probe_until(recovered, probe))
     taken_back = served = 0.0
     try:
         while not (taken_back and served):
@@ -77,8 +77,8 @@ async def kill_and_measure(line: Line, held: int, probe: Callable[[], Awaitable[
                 served = now
             assert now < ROUND_SECONDS_MAX, f"not recovered\n{line.tail()}"
     finally:
-        probing.cancel()
-        await asyncio.wait({probing})
+        recovered.set()
+        await probing
         await starting
     return Recovery(bare_start, taken_back, served)
 
@@ -97,9 +97,8 @@ async def _bare_start(line: Line) -> float:
     return time.monotonic() - began
 
 
-async def _probe_for_ever(probe: Callable[[], Awaitable[None]]) -> None:
-    with contextlib.suppress(asyncio.CancelledError):
-        async with asyncio.TaskGroup() as probes:
-            while True:
-                probes.create_task(probe())
-                await asyncio.sleep(BETWEEN_PROBES_SECONDS)
+async def _probe_until(recovered: asyncio.Event, probe: Callable[[], Awaitable[None]]) -> None:
+    async with asyncio.TaskGroup() as probes:
+        while not recovered.is_set():
+            probes.create_task(probe())
+            await asyncio.sleep(BETWEEN_PROBES_SECONDS)

@@ -132,14 +132,15 @@ class Exchange:
         Nothing may be playing to either.
         """
         bridge = talk_bridge(call_id)
-        # They are moved at the very end, or not at all when the agent has just left.
-        caller.held_in, caller.held_perhaps = None, True
         await self._make_bridge(bridge, "mixing,dtmf_events")
         await caller.lease(0)
         await self.own(agent, caller)
-        # The dialplan's music ends in a waiting bridge, not in a talk: it would cover the voice.
-        await self.ari.channels.stopMoh(channelId=caller.id)
+        if caller.held_in is None:
+            # The dialplan's music ends in a waiting bridge, not in a talk: it would cover it.
+            await self.ari.channels.stopMoh(channelId=caller.id)
+        caller.held_known = False  # until the engine has answered
         await self.ari.bridges.addChannel(bridgeId=bridge, channel=[caller.id, agent.id])
+        caller.held_in, caller.held_known = None, True
 
     async def bring_in(
         self, call_id: str, caller: CallerLeg, newcomer: ChannelLeg, staying: ChannelLeg

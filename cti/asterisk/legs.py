@@ -54,7 +54,7 @@ class ChannelLeg:
         self.entries = 0  # how often the channel has come into our hands
         self.entered = asyncio.Event()  # it did once more
         self.held_in: str | None = None  # the waiting line whose music it hears
-        self.held_perhaps = False  # in one all the same: the engine must be asked
+        self.held_known = False  # whether that is certain: not of a leg of an earlier life
         self.being_held = asyncio.Lock()
         self.owns = False  # an agent's leg: the engine rescues its caller when it ends
         self.keys: asyncio.Queue[str] = asyncio.Queue(KEYS_KEPT_MAX)
@@ -87,12 +87,12 @@ class ChannelLeg:
             case events.StasisStart(channel=channel, args=args):
                 self.name = channel.name
                 self.offered_as = args[0] if args else ""
-                self.held_in, self.held_perhaps = None, False
+                self.held_in, self.held_known = None, True
                 self.entries += 1
                 self.entered.set()
                 self.in_app.set()
             case events.StasisEnd():
-                self.held_in = None
+                self.held_in, self.held_known = None, True
                 self.in_app.clear()
             case events.ChannelHangupRequest(cause=cause, soft=soft, timestamp=at):
                 self.engine_stopped |= bool(soft) and cause == SHUTDOWN

@@ -15,7 +15,7 @@ from cti import clock
 from cti.asterisk import ari_models as models
 from cti.asterisk.ari import AriError, EngineInfo, LegGone
 from cti.asterisk.exchange import APP, talk_bridge
-from cti.asterisk.legs import LEASE_SECONDS, CallerLeg, ChannelLeg
+from cti.asterisk.legs import CallerLeg, ChannelLeg
 from cti.calls.call import (
     LINE_OF,
     Call,

@@ -507,17 +507,19 @@ class FakeAsterisk:
 
     def enter_bridge(self, ch: Channel, bridge: Bridge, role: str | None) -> None:
         """A channel joins a bridge, and leaves the one it was in."""
+        # Straight from one waiting bridge into another, or the same: its music is lost.
+        lost = ch.bridge is not None and ch.bridge.type == bridge.type == "holding"
         self.leave_bridge(ch)
-        ch.bridge, ch.role = bridge, role
+        ch.bridge, ch.role = bridge, None if lost else role
         if role == "holding_participant":
-            self.music_off(ch)  # a talk would not end it
+            ch.said = "silence"  # the dialplan's music ends; a talk would not end it
         bridge.members.append(ch)
         self._bridge_event(ch, bridge, "ChannelEnteredBridge")
         self.tell(ch)
 
     def music_off(self, ch: Channel) -> None:
-        """The channel's own music ends."""
-        ch.said = "silence"
+        """The channel's own music ends, and that of its waiting bridge."""
+        ch.said, ch.role = "silence", None
         self.tell(ch)
 
     def leave_bridge(self, ch: Channel) -> None:

@@ -387,6 +387,32 @@ async def music_in_a_waiting_bridge_belongs_to_each_member_and_survives_an_empty
 
 
 @fact
+async def a_member_put_into_a_waiting_bridge_again_or_another_hears_nothing_until_it_was_out(
+    world: World,
+) -> None:
+    async with (
+        world.listening() as ari,
+        a_bridge(ari, "holding") as bridge,
+        a_bridge(ari, "holding") as other,
+        world.phone("rosa", "auto") as phone,
+        a_leg(ari, phone) as leg,
+    ):
+        for second in (bridge, other):
+            await hold(ari, bridge, leg)
+            await leg.party.hears_sound(1.5)
+            await hold(ari, second, leg)
+            silent_since = world.now()
+            await leg.play(SHORT)
+            await leg.sees(events.PlaybackFinished)
+            await asyncio.sleep(1.5)
+            assert leg.party.silences(silent_since + 1, longer_than_s=1.0) != []
+            await ari.bridges.removeChannel(bridgeId=second, channel=leg.id)
+            await hold(ari, bridge, leg)
+            await leg.party.hears_sound(1.5)
+            await ari.bridges.removeChannel(bridgeId=bridge, channel=leg.id)
+
+
+@fact
 async def without_its_role_a_member_of_a_waiting_bridge_hears_nothing(world: World) -> None:
     async with (
         world.listening() as ari,
