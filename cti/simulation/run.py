@@ -81,7 +81,7 @@ def run_world(plan: Plan, seed: str, number: int = 0) -> Tally:
 
 @contextmanager
 def unhurried() -> Iterator[None]:
-    """Garbage is collected between worlds only: when it is must not change what happens."""
+    """Garbage is collected between batches only: when it is must not change what happens."""
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -100,7 +100,6 @@ def run_batch(batch: tuple[str, list[int]]) -> Tally:
         for number in numbers:
             name = world_seed(seed, number)
             tally.add(run_world(draw(name), name, number))
-            gc.collect()
     return tally
 
 
