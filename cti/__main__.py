@@ -39,9 +39,13 @@ Ready: http://{web}/ · sip:{number}@{sip} · rosa, remy, lea, louis, sam, ada: 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(arguments)
+    return _told(lambda: int(options.run(load(), options) or 0))
+
+
+def _told(run: Callable[[], int]) -> int:
+    """Run something; what a person must mend is told in a sentence. Returns the exit code."""
     try:
-        settings = load()
-        return int(options.run(settings, options) or 0)
+        return run()
     except (
         Refused,
         SettingsError,
@@ -71,8 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     command("init", _init, "make the data directory: flows, sounds, secrets, database")
     command("migrate", _migrate, "bring the database to this version")
     command("serve", _serve, "serve the line (the engine must be up, or comes up later)")
-    controller = command("controller", _controller, "used by serve: one life of the controller")
-    controller.add_argument("--signs-of-life", type=int, default=None)
+    command("controller", _controller, "one life of the controller, with nobody to restart it")
     demo = command("demo", _demo, "set up and run the whole line on this machine")
     demo.add_argument("--closed", action="store_true", help="the line outside its hours")
     engine = command("engine", _engine, "the telephone engine: up, down, logs")
@@ -117,13 +120,33 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
     log_events(settings)
     lock = parent.hold(settings.data)
     try:
-        return parent.Parent(parent.controller_command(), lambda: _say("ready")).run()
+        return _keep_serving(settings, lock, lambda: _say("ready"))
     finally:
         os.close(lock)
 
 
-def _controller(settings: Settings, options: argparse.Namespace) -> int:
+def _keep_serving(settings: Settings, lock: int, on_ready: Callable[[], None]) -> int:
+    """Be the parent of one controller after the other; returns the exit code."""
+
+    def start(heard: int, told: int) -> parent.Child:
+        def live() -> int:
+            # The parent's own: its lock must not outlive it, nor its end of the pipe.
+            os.close(lock)
+            os.close(heard)
+            return _told(lambda: _live(settings, told))
+
+        return parent.Forked(live)
+
+    return parent.Parent(start, on_ready).run()
+
+
+def _controller(settings: Settings, _: argparse.Namespace) -> int:
     log_events(settings)
+    return _live(settings, None)
+
+
+def _live(settings: Settings, signs_of_life: int | None) -> int:
+    """One life of the controller; returns its exit code."""
 
     async def demo_call() -> None:
         await _ring(settings, DEMO_CALL_SECONDS, lambda _: None)
@@ -132,7 +155,7 @@ def _controller(settings: Settings, options: argparse.Namespace) -> int:
         task = asyncio.current_task()
         assert task is not None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        await run_controller(settings, options.signs_of_life, demo_call if settings.demo else None)
+        await run_controller(settings, signs_of_life, demo_call if settings.demo else None)
 
     # Ctrl-C reaches us too, from the terminal; the parent decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -165,7 +188,7 @@ def _demo(settings: Settings, options: argparse.Namespace) -> int:
             sip=f"{settings.bind_address}:{settings.sip_port}",
             log=settings.data / "fil.log",
         )
-        return parent.Parent(parent.controller_command(), lambda: print(ready, flush=True)).run()
+        return _keep_serving(settings, lock, lambda: print(ready, flush=True))
     finally:
         _say("stopping the engine")
         run_script(settings, "down")

@@ -594,9 +594,7 @@ async def finish_talk(call: Call, house: House, line: Line) -> None:
     if talk.leg.gone.is_set():
         # The engine pulls the caller out of the bridge by itself, and offers them again.
         await call.caller.moved(entries)
-    else:
-        with contextlib.suppress(LegGone, AriConflict):
-            await house.exchange.own(talk.leg, None)
+    # The leg owns the caller until they are in music: we may be stopped at any moment.
     await hold(call, house, line)
     await let_go(call, house)
 

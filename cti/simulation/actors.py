@@ -196,6 +196,10 @@ class Desk:
                 self._over(data["offer"])
             case "call.connected":
                 self._connected(data["call"]["id"])
+            case "call.joined" if self.call in self.world.together:
+                self._leave_the_two(data["call"]["id"])
+            case "call.not_joined":
+                self._decide_later(2.0, data["call"]["id"], End())
             case "call.ended":
                 self.call = None
                 self.world.later(self.chance.uniform(0.5, 15), self._wrap_up, controller)
@@ -249,7 +253,10 @@ class Desk:
             if plan.always == "orient":
                 decision = Orient(line="listeners", handover="mot")
         elif deed < 0.22 and "regulator" in plan.roles:
-            decision = Orient(line="listeners", handover="mot" if deed < 0.1 else None)
+            # Some stay until the listener is there: three talk for a while.
+            decision = Orient(
+                line="listeners", handover="mot" if deed < 0.1 else None, together=deed > 0.08
+            )
         elif deed < 0.30 and others:
             decision = Orient(agent=chance.choice(others))
         elif deed < 0.34:
@@ -264,6 +271,14 @@ class Desk:
             seconds += 40  # listens: the caller will end it
         self._decide_later(seconds, call, decision)
 
+    def _leave_the_two(self, call: str) -> None:
+        """Three are talking: whoever is told so leaves after a while, one way or the other."""
+        seconds = self.chance.choice((self.chance.uniform(0, 2), self.chance.uniform(1, 15)))
+        if self.chance.random() < 0.5:
+            self.world.later(seconds, self._hang_up, call)
+        else:
+            self._decide_later(seconds, call, End())
+
     def _decide_later(self, seconds: float, call: str, decision: Decision) -> None:
         self.world.later(seconds, self._decide, self.controller, call, decision)
 
@@ -275,6 +290,8 @@ class Desk:
         self, controller: Controller, agent: Agent, call: str, decision: Decision
     ) -> None:
         refused = agent.decide(call, decision)
+        if not refused and isinstance(decision, Orient) and decision.together:
+            self.world.together.add(call)
         if refused and isinstance(decision, Orient) and self.call == call:
             self.world.later(2, self._decide, controller, call, End())
 

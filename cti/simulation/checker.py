@@ -221,8 +221,16 @@ class Checker:
     def _company(self, caller: Caller) -> Iterator[Violation]:
         assert caller.end is not None
         for at, sound in caller.end.heard:
-            if sound.startswith("people:") and "," in sound:
+            names = set(sound.removeprefix("people:").split(","))
+            if sound.startswith("people:") and len(names) > 1 and not names <= self._three(caller):
                 yield Violation("company", at, f"with {sound}", caller.end.name)
+
+    def _three(self, caller: Caller) -> set[str]:
+        """The agents who may be with this caller at once: one of them had asked to stay."""
+        assert caller.end is not None
+        ids = {call.id for call in self.by_channel.get(caller.end.channel_id, [])}
+        ids &= self.world.together
+        return {ring.name for _, ring, found in self.rings if found["call"] in ids}
 
     # -- the record ------------------------------------------------------------
 
@@ -321,7 +329,10 @@ class Checker:
         return self.world.loop.time()
 
     def _rings_for(self, ring: FakePhoneCall, call_id: str) -> Iterator[Violation]:
-        """An agent talks with the caller of the call they were offered, and with nobody else."""
+        """An agent talks with the caller of the call they were offered, and with nobody else.
+
+        But for a colleague, when one of the two asked to stay.
+        """
         call = self.calls.get(call_id)
         for at, sound in ring.heard:
             if not sound.startswith("people:"):
@@ -332,7 +343,12 @@ class Checker:
                 for c in self.callers
                 if c.end and call and c.end.channel_id == call.channel
             ]
-            if names != theirs:
+            colleagues = {
+                other.name
+                for _, other, found in self.rings
+                if found["call"] == call_id and call_id in self.world.together
+            }
+            if names != theirs and not set(names) <= {*theirs, *colleagues}:
                 yield Violation("company", at, f"{ring.name} talks with {names}, offered {theirs}")
 
     # -- the order of the line -------------------------------------------------

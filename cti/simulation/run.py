@@ -36,6 +36,7 @@ class Tally:
     virtual_seconds: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
+    talks_of_three: int = 0
     found: list[tuple[int, Violation, str]] = field(default_factory=list)  # (world, …, timeline)
 
     def add(self, other: Tally) -> None:
@@ -46,6 +47,7 @@ class Tally:
         self.virtual_seconds += other.virtual_seconds
         self.faults += other.faults
         self.outcomes += other.outcomes
+        self.talks_of_three += other.talks_of_three
         self.found += other.found
 
 
@@ -72,6 +74,11 @@ def run_world(plan: Plan, seed: str, number: int = 0) -> Tally:
             faults=Counter(world.faults_done),
             outcomes=Counter(
                 e.data["outcome"] for e in world.journal.entries if e.op == "call.closed"
+            ),
+            talks_of_three=sum(
+                any(sound.startswith("people:") and "," in sound for _, sound in caller.end.heard)
+                for caller in world.callers
+                if caller.end is not None
             ),
             found=[(number, v, timeline(world, v.caller)) for v in violations],
         )

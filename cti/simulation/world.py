@@ -137,6 +137,7 @@ class World:
         self.loop = VirtualLoop(Random(f"{seed}/order"), plan.any_order)  # type: ignore[abstract]
         self.context = outside()
         self.callers: list[Caller] = []
+        self.together: set[str] = set()  # calls whose agent asked to stay with the next one
         self.pops: list[Pop] = []
         self.rings: list[tuple[float, FakePhoneCall]] = []
         self.lives: list[Controller] = []

@@ -46,6 +46,9 @@ class Lives:
         )
         self.command = ["sh", "-c", script, "sh"]
 
+    def start(self, _: int, told: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([*self.command, "--signs-of-life", str(told)], pass_fds=(told,))
+
     @property
     def count(self) -> int:
         return len(self._count.read_text())
@@ -106,7 +109,7 @@ def test_the_lock_dies_with_its_holder_however_that_dies(tmp_path: Path) -> None
 
 def test_a_controller_that_dies_is_started_again(tmp_path: Path) -> None:
     lives = Lives(tmp_path, "exit 1", "kill -9 $$", SAY.format("R") + "exec sleep 60")
-    assert Parent(lives.command, stop).run() == 0
+    assert Parent(lives.start, stop).run() == 0
     assert lives.count == 3
 
 
@@ -114,7 +117,7 @@ def test_a_controller_whose_heart_stops_is_killed_and_started_again(tmp_path: Pa
     hung = SAY.format("R.") + "trap '' TERM; exec sleep 60"
     lives = Lives(tmp_path, hung, SAY.format(".") + f"echo $$ >{tmp_path}/pid; exit {EXIT_REFUSED}")
     began = time.monotonic()
-    assert Parent(lives.command).run() == EXIT_REFUSED
+    assert Parent(lives.start).run() == EXIT_REFUSED
     assert 0.2 <= time.monotonic() - began < 2
     assert lives.count == 2
 
@@ -124,26 +127,26 @@ def test_a_controller_that_never_shows_life_is_killed_too(
 ) -> None:
     monkeypatch.setattr(parent, "START_SECONDS_MAX", 0.2)
     lives = Lives(tmp_path, "exec sleep 60", f"exit {EXIT_REFUSED}")
-    assert Parent(lives.command).run() == EXIT_REFUSED
+    assert Parent(lives.start).run() == EXIT_REFUSED
     assert lives.count == 2
 
 
 def test_a_controller_that_goes_on_beating_is_left_alone(tmp_path: Path) -> None:
     beats = (SAY.format(".") + "sleep 0.1;") * 5  # longer than the silence that kills
     lives = Lives(tmp_path, beats + f"exit {EXIT_REFUSED}")
-    assert Parent(lives.command).run() == EXIT_REFUSED
+    assert Parent(lives.start).run() == EXIT_REFUSED
     assert lives.count == 1
 
 
 def test_a_controller_that_refuses_its_setup_is_not_started_again(tmp_path: Path) -> None:
     lives = Lives(tmp_path, f"exit {EXIT_REFUSED}")
-    assert Parent(lives.command).run() == EXIT_REFUSED
+    assert Parent(lives.start).run() == EXIT_REFUSED
     assert lives.count == 1
 
 
 def test_a_controller_that_must_wait_for_something_is_started_again(tmp_path: Path) -> None:
     lives = Lives(tmp_path, f"exit {EXIT_TRY_AGAIN}", f"exit {EXIT_REFUSED}")
-    assert Parent(lives.command).run() == EXIT_REFUSED
+    assert Parent(lives.start).run() == EXIT_REFUSED
     assert lives.count == 2
 
 
@@ -153,7 +156,7 @@ def test_pauses_between_lives_grow_to_five_seconds_and_no_further(
     monkeypatch.setattr(parent, "RESTART_SECONDS_MIN", 0.2)
     paused = fake_time(monkeypatch, lambda life: 1.0)
     lives = Lives(tmp_path, *["exit 1"] * 8, f"exit {EXIT_REFUSED}")
-    Parent(lives.command).run()
+    Parent(lives.start).run()
     assert paused == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 5, 5, 5])
 
 
@@ -163,7 +166,7 @@ def test_a_steady_life_makes_the_next_pause_short_again(
     monkeypatch.setattr(parent, "RESTART_SECONDS_MIN", 0.2)
     paused = fake_time(monkeypatch, lambda life: 60.0 if life == 3 else 1.0)
     lives = Lives(tmp_path, *["exit 1"] * 5, f"exit {EXIT_REFUSED}")
-    Parent(lives.command).run()
+    Parent(lives.start).run()
     assert paused == pytest.approx([0.2, 0.4, 0.8, 0.2, 0.4])
 
 
@@ -171,7 +174,7 @@ def test_ready_is_said_once_whatever_the_number_of_lives(tmp_path: Path) -> None
     said: list[str] = []
     life = SAY.format("R") + "exit 1"
     lives = Lives(tmp_path, life, life, SAY.format("R") + f"exit {EXIT_REFUSED}")
-    Parent(lives.command, lambda: said.append("ready")).run()
+    Parent(lives.start, lambda: said.append("ready")).run()
     assert said == ["ready"]
 
 
@@ -182,7 +185,7 @@ def test_stopping_lets_the_controller_end_by_itself(tmp_path: Path) -> None:
     kind = f"trap 'echo bye >{tmp_path}/bye; exit 0' TERM;"
     kind += SAY.format("R") + "while :; do sleep 0.02; done"
     lives = Lives(tmp_path, kind)
-    assert Parent(lives.command, stop).run() == 0
+    assert Parent(lives.start, stop).run() == 0
     assert (tmp_path / "bye").read_text() == "bye\n"
     assert lives.count == 1
 
@@ -192,6 +195,6 @@ def test_stopping_kills_a_controller_that_does_not_listen(tmp_path: Path) -> Non
     deaf += "while :; do " + SAY.format(".") + "sleep 0.05; done"  # its heart beats on
     lives = Lives(tmp_path, deaf)
     began = time.monotonic()
-    assert Parent(lives.command, stop).run() == 0
+    assert Parent(lives.start, stop).run() == 0
     assert time.monotonic() - began < 2
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
