@@ -20,7 +20,7 @@ from ivr.flow import Flow
 from sounds.catalogue import Catalogue, UnknownPrompt
 
 if TYPE_CHECKING:
-    from cti.calls.call import Call
+    from cti.calls.state import Call
 
 log = logging.getLogger("fil.house")
 

@@ -16,22 +16,12 @@ from cti.asterisk import ari_models as models
 from cti.asterisk.ari import AriError, EngineInfo, LegGone
 from cti.asterisk.exchange import APP, talk_bridge
 from cti.asterisk.legs import CallerLeg, ChannelLeg
-from cti.calls.call import (
-    LINE_OF,
-    Call,
-    Stage,
-    Talk,
-    check,
-    close,
-    failed,
-    follow,
-    handle_call,
-    hold,
-    new_call_id,
-    together,
-)
+from cti.calls.call import close, failed, handle_call
 from cti.calls.house import House
+from cti.calls.offering import check, follow, hold
 from cti.calls.repeats import compare
+from cti.calls.state import LINE_OF, Call, Stage, Talk, new_call_id
+from cti.calls.talking import together
 from cti.people.agents import Agent, Engagement, Presence
 from cti.people.team import LINES
 from cti.records.record import EndedBy, OpenCall, Outcome

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from cti import clock
 
 if TYPE_CHECKING:
-    from cti.calls.call import Call
     from cti.calls.house import House
+    from cti.calls.state import Call
 
 TURNED_AWAY_WITH = "appels-en-cours"  # what a caller hears who is already with us several times
 BEHIND_SECONDS = 600.0  # who calls too often is served as if they had come so much later

@@ -27,7 +27,8 @@ from cti.asterisk.ari import (
     failure,
 )
 from cti.asterisk.wire import WireLost
-from cti.calls.call import LOST_CAUSES, USER_BUSY
+from cti.calls.offering import USER_BUSY
+from cti.calls.talking import LOST_CAUSES
 from tests.contract.worlds import Handset, Party, World, until
 
 APP = "fil"

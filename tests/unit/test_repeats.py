@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from cti import clock
-from cti.calls.call import Call
 from cti.calls.repeats import (
     ARRIVALS_KEPT_MAX,
     BEHIND_SECONDS,
@@ -20,6 +19,7 @@ from cti.calls.repeats import (
     behind_seconds,
     compare,
 )
+from cti.calls.state import Call
 
 NUMBERS = itertools.count(1)
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -16,8 +16,10 @@ from cti.asterisk import exchange as exchange_module
 from cti.asterisk.exchange import Exchange
 from cti.asterisk.legs import CallerLeg, ChannelLeg
 from cti.calls import call as call_module
+from cti.calls import offering, talking
 from cti.calls import waiting as waiting_module
 from cti.calls.reception import Reception
+from cti.calls.state import Stage
 from cti.people.agents import Outbox
 from cti.people.team import Team
 from cti.records.record import Records
@@ -111,9 +113,9 @@ def holds_nobody(patch: pytest.MonkeyPatch) -> None:
 def says_no_goodbye(patch: pytest.MonkeyPatch) -> None:
     async def farewell(call: Any, house: Any, line: Any) -> Any:
         await house.exchange.hang_up(call.caller)
-        return call_module.Stage.ENDED
+        return Stage.ENDED
 
-    patch.setattr(call_module, "farewell", farewell)
+    patch.setattr(talking, "farewell", farewell)
 
 
 def joins_all_in_one_bridge(patch: pytest.MonkeyPatch) -> None:
@@ -178,7 +180,7 @@ def waits_without_a_word(patch: pytest.MonkeyPatch) -> None:
     async def mute(*_: Any) -> None:
         await asyncio.sleep(1000)
 
-    patch.setattr(call_module, "walk_waiting", mute)
+    patch.setattr(offering, "walk_waiting", mute)
 
 
 def lets_phones_ring_on(patch: pytest.MonkeyPatch) -> None:

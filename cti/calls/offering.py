@@ -1,0 +1,267 @@
+"""Finding someone for a caller: music, the line's flow, and one agent's phone after the other.
+
+waiting --- an agent is free ---> offered --- answered ---> (a talk)
+^                                 |
++--- missed, declined, busy, no screen, wire cut ---+
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+from cti import clock
+from cti.asterisk.ari import (
+    AriConflict,
+    AriError,
+    AriTimeout,
+    EngineAway,
+    MailboxOverflow,
+    PhoneUnreachable,
+)
+from cti.asterisk.legs import ChannelLeg
+from cti.calls.house import House
+from cti.calls.repeats import behind_seconds
+from cti.calls.state import INTERRUPTIONS_MAX, Call, Talk
+from cti.calls.waiting import Ask
+from cti.people.agents import Agent, Decision, Engagement, Orient, Presence
+from cti.people.team import LINE_ROLES
+from cti.records.record import LegEvent
+from ivr.leg import HungUp
+from ivr.steps import Line, LineStep
+from ivr.walk import walk_waiting
+
+log = logging.getLogger("fil.calls")
+
+RECALL_SECONDS_MAX = 20.0  # how long we look for one person and no other
+SCREENS_LATE_MAX = 2  # pops in a row that a screen did not show in time: it is dead
+USER_BUSY = 17  # Q.850
+
+
+async def hold(call: Call, house: House, line: Line) -> None:
+    """Have the caller hear the line's music, as soon as they are in our hands. Raises HungUp."""
+    while True:
+        entries = call.caller.entries
+        await call.caller.in_our_hands()
+        try:
+            return await house.exchange.hold(call.caller, line)
+        except AriConflict:
+            # The engine was just pulling them out of a talk: the dialplan offers them again.
+            await call.caller.moved(entries)
+
+
+async def find_someone(call: Call, house: House, step: LineStep) -> bool:
+    """Ring one agent after the other while the caller hears the line's flow.
+
+    Returns True once an agent has answered (``call.ringing``) and the caller's prompt
+    is stopped; False when nobody is on duty.
+    """
+    # Whoever goes first does not wait with the crowd.
+    crowded = not call.first and house.lines.crowded(step.line, step.crowd_per_agent_max)
+    if crowded and step.while_crowded:
+        waiting = house.lines.waiting(step.line)
+        house.records.event("line.crowded", call_id=call.id, line=step.line, waiting=waiting)
+    async with asyncio.TaskGroup() as tasks:
+        heard = tasks.create_task(
+            walk_waiting(house.flow, step, call.caller, house.clock, asyncio.sleep, crowded)
+        )
+        answered = await offer_around(call, house, step)
+        if answered and call.ringing and not call.caller.whole_until.is_set():
+            coming = house.coming_prompt(call.caller.language)
+            announce = tasks.create_task(announce_to(call.ringing.leg, *coming))
+            await call.caller.whole_until.wait()
+            announce.cancel()
+        # Cancel before stopping, or the flow would start its next prompt.
+        heard.cancel()
+        await asyncio.wait({heard})
+        await call.caller.stop_playing()
+        if call.ringing:
+            await call.ringing.leg.stop_playing()
+    return answered
+
+
+async def announce_to(leg: ChannelLeg, media: str, seconds: float) -> None:
+    """Tell an agent that a caller is coming; one who hangs up meanwhile is noticed later."""
+    with contextlib.suppress(HungUp):
+        await leg.play_file(media, seconds)
+
+
+async def offer_around(call: Call, house: House, step: LineStep) -> bool:
+    """Offer the call to one free agent after the other until one answers."""
+    assert call.waiting_since_at is not None
+    call.ask = ask = Ask(
+        call.id,
+        step.line,
+        call.caller.language,
+        call.waiting_since_at,
+        first=call.first,
+        wanted=call.wanted,
+        behind_seconds=behind_seconds(call),
+    )
+    if not call.first and not call.wanted:
+        # Many callers hang up at once: a phantom ring burns a volunteer.
+        await asyncio.sleep(step.ring_after_seconds)
+    while True:
+        ask.language = call.caller.language
+        try:
+            async with asyncio.timeout(RECALL_SECONDS_MAX if ask.wanted else None):
+                agent = await house.lines.take(ask)
+        except TimeoutError:
+            ask.wanted = call.wanted = None  # that person cannot: anybody of the line
+            continue
+        if agent is None:
+            if ask.wanted:
+                ask.wanted = call.wanted = None
+                continue
+            return False
+        try:
+            if await offer(call, house, agent, step.line, ask.waited_seconds()):
+                return True
+        except (EngineAway, AriTimeout):
+            # The wire's fault: this agent passed nobody over. The lines rest until it is mended.
+            call.interruptions += 1
+            if call.interruptions > INTERRUPTIONS_MAX:
+                raise
+            continue
+        ask.pass_over(agent)
+        ask.wanted = call.wanted = None
+
+
+async def offer(call: Call, house: House, agent: Agent, line: Line, waited_seconds: int) -> bool:
+    """Offer the call to one reserved agent: the pop, then the ring. True when they answer.
+
+    On False the agent's presence already says why.
+    """
+    call.legs_made += 1
+    leg_id = f"{call.id}-{agent.id}-{call.legs_made}"
+    leg = ChannelLeg(house.exchange.ari, leg_id)
+    call.ringing = Talk(agent, leg, clock.monotonic())
+    agent.engagement = Engagement(call.id, call.view(line, waited_seconds))
+    agent.engagement.check = lambda decision: check(decision, agent, call, house)
+    seconds = house.settings.ring_seconds_max
+    pop = agent.outbox.push(
+        "call.offered",
+        {
+            "offer": leg_id,
+            "call": agent.engagement.view,
+            "line": line,
+            "expires_at": house.in_seconds(seconds).isoformat(),
+            "can_accept": agent.engagement.can_accept_on_screen,
+        },
+    )
+    house.records.leg(call.id, leg_id, agent.id, LINE_ROLES[line].value, "rung", house.clock())
+    if not await agent.outbox.displayed(pop, house.settings.ack_seconds_max):
+        # Once may be a slow moment, and of everybody's screen at once.
+        agent.screens_late += 1
+        if agent.screens_late < SCREENS_LATE_MAX:
+            return withdraw(call, house, "screen_lost", Presence.READY, None)
+        return withdraw(call, house, "screen_lost", Presence.NOT_READY, "screen_lost")
+    agent.screens_late = 0
+    house.spawn(follow(leg))
+    try:
+        await house.exchange.ring(leg, agent.phone, seconds)
+    except PhoneUnreachable:
+        return withdraw(call, house, "phone_unreachable", Presence.NOT_READY, "phone_unreachable")
+    except AriError as error:
+        log.warning("leg.not_rung", extra={"leg": leg.id, "status": str(error)})
+        house.spawn(house.exchange.release_unborn(leg))
+        withdraw(call, house, "phone_unreachable", Presence.READY, None)
+        if isinstance(error, EngineAway | AriTimeout):
+            raise  # no other phone can be rung either
+        return False
+    answer = asyncio.ensure_future(leg.in_app.wait())
+    decision = asyncio.ensure_future(agent.engagement.decisions.get())
+    gone = asyncio.ensure_future(leg.gone.wait())
+    await first_of({answer, decision, gone}, seconds + 2)
+    if answer.done() and not answer.cancelled():
+        return True
+    if decision.done() and not decision.cancelled():
+        await house.exchange.release(leg)
+        return withdraw(call, house, "declined", Presence.READY, None)
+    if not leg.gone.is_set():
+        await house.exchange.release(leg)
+    if leg.unheard:
+        withdraw(call, house, "phone_unreachable", Presence.READY, None)
+        raise EngineAway("offer")
+    await leg.end_explained()
+    if leg.cause == USER_BUSY:
+        return withdraw(call, house, "declined", Presence.NOT_READY, "phone_busy")
+    return withdraw(call, house, "missed", Presence.NOT_READY, "no_answer")
+
+
+async def follow(leg: ChannelLeg) -> None:
+    """Follow an agent's leg to its end; one whose events we lost counts as gone."""
+    try:
+        await leg.listen()
+    except MailboxOverflow:
+        leg.mark_gone(None)
+        raise
+
+
+async def first_of(waits: set[asyncio.Future[Any]], seconds_max: float | None) -> None:
+    """Wait until one of ``waits`` is done or the time is over; cancel the others."""
+    try:
+        await asyncio.wait(waits, timeout=seconds_max, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            if not wait.done():
+                wait.cancel()
+
+
+def withdraw(
+    call: Call, house: House, reason: str, presence: Presence, presence_reason: str | None
+) -> bool:
+    """Take an offer back and say why; always False, what ``offer`` returns then."""
+    assert call.ringing is not None
+    agent, leg = call.ringing.agent, call.ringing.leg
+    call.ringing = None
+    leg.close()
+    agent.engagement = None
+    agent.outbox.push(
+        "call.withdrawn", {"reason": reason, "offer": leg.id, "call": {"id": call.id}}
+    )
+    event: LegEvent = "withdrawn"
+    if reason == "missed":
+        event = "missed"
+    elif reason == "declined":
+        event = "declined"
+    house.records.leg(call.id, leg.id, agent.id, "", event, house.clock())
+    agent.missed += reason == "missed"
+    house.team.withdraw(agent, presence, presence_reason)
+    return False
+
+
+def withdraw_ringing(call: Call, house: House, reason: str) -> None:
+    """Take back the offer that an agent has not answered yet, if there is one."""
+    if call.ringing is not None:
+        leg = call.ringing.leg
+        withdraw(call, house, reason, Presence.READY, None)
+        house.spawn(house.exchange.release_unborn(leg))
+
+
+def check(decision: Decision, agent: Agent, call: Call, house: House) -> str | None:
+    """Whether a decision can be carried out now; else the error code the screen is told."""
+    match decision:
+        case Orient() if call.staying is not None and call.staying.agent is agent:
+            return "already_oriented"
+        case Orient(together=True) if call.staying is not None or call.inviting is not None:
+            return "already_oriented"
+        case Orient(line=str() as line):
+            if line not in LINE_ROLES:
+                return "no_such_line"
+            language = agent.engagement.view["language"] if agent.engagement else None
+            if not house.team.anyone_on_duty(line, language, but=agent):
+                return "nobody_there"
+        case Orient(agent=str() as id_):
+            other = house.team.agents.get(id_)
+            if other is None or other is agent:
+                return "no_such_agent"
+            if other.presence is not Presence.READY:
+                return "not_ready"
+        case Orient():
+            return "no_such_relay"  # no relay can be called from this line yet
+        case _:
+            pass
+    return None

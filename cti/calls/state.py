@@ -1,0 +1,98 @@
+"""What a call is while it lives: its stage, its people, what it still holds."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from cti import clock
+from cti.asterisk.legs import CallerLeg, ChannelLeg
+from cti.calls.waiting import Ask
+from cti.people.agents import Agent
+from cti.records.record import EndedBy, Outcome
+from ivr.steps import Line
+
+
+class Stage(StrEnum):
+    """Where a call is. Durable: a restart re-enters the stage that was written."""
+
+    WELCOME = "welcome"  # the flow decides whether, and for which line, to ring
+    REGULATION = "regulation"  # waiting for, or talking to, a regulator
+    LISTENING = "listening"  # waiting for, or talking to, a listener
+    RELAY = "relay"  # being handed to, or talking with, a partner line
+    ENDED = "ended"
+
+
+LINE_OF: dict[Stage, Line] = {Stage.REGULATION: "regulators", Stage.LISTENING: "listeners"}
+STAGE_OF: dict[Line, Stage] = {line: stage for stage, line in LINE_OF.items()}
+
+INTERRUPTIONS_MAX = 5  # without anybody reached; then the dialplan takes over
+
+
+@dataclass(eq=False)
+class Talk:
+    """The agent who has the caller, and their leg."""
+
+    agent: Agent
+    leg: ChannelLeg
+    since: float  # monotonic seconds
+    caller_entries: int = 0  # how often the caller had come into our hands when it began
+    end_written: bool = False
+
+
+@dataclass(eq=False)
+class Call:
+    """One caller's passage, ring to hang-up."""
+
+    id: str
+    caller: CallerLeg
+    stage: Stage = Stage.WELCOME
+    caller_ref: str | None = None  # pseudonym of the caller's number
+    duplicate: bool = False  # of a number that has enough calls with us now
+    frequent: bool = False  # of a number that has called too often in an hour
+    started_at: datetime = field(default_factory=clock.now)
+    waiting_since_at: datetime | None = None
+    path: list[str] = field(default_factory=list)  # lines and people so far, for the pop
+    handover: str | None = None
+    danger: bool = False
+    first: bool = False  # head of the line
+    wanted: str | None = None  # the person the caller was oriented to
+    ask: Ask | None = None  # what the caller waits for
+    talk: Talk | None = None  # the agent whose leg owns the caller
+    staying: Talk | None = None  # the agent who oriented the caller and has not left yet
+    ringing: Talk | None = None  # the agent being offered the call
+    inviting: asyncio.Task[bool] | None = None  # looking for a third while two are talking
+    parted: list[ChannelLeg] = field(default_factory=list)  # agents' legs still to be hung up
+    answered: bool = False  # a human has spoken with the caller
+    answered_at: datetime | None = None  # the first time
+    outcome: Outcome = "abandoned"
+    ended_by: EndedBy = "caller"
+    legs_made: int = 0
+    interruptions: int = 0  # since a human was reached
+
+    def has(self, leg_id: str) -> bool:
+        """Whether an agent's leg is this call's, and not one that it has let go of."""
+        talks = (self.ringing, self.talk, self.staying)
+        legs = [talk.leg for talk in talks if talk is not None] + self.parted
+        return any(leg.id == leg_id for leg in legs)
+
+    def view(self, line: str, waited_seconds: int) -> dict[str, Any]:
+        """What an agent's screen shows of the call. No number, no name."""
+        return {
+            "id": self.id,
+            "tier": line,
+            "language": self.caller.language,
+            "waited_seconds": waited_seconds,
+            "path": list(self.path),
+            "handover": self.handover,
+            "danger": self.danger,
+        }
+
+
+def new_call_id() -> str:
+    """A call's name: 128 random bits."""
+    return uuid.uuid4().hex
