@@ -53,6 +53,7 @@ class ChannelLeg:
         self.unheard = False  # it ended while the wire was lost: nobody told us how
         self.entries = 0  # how often the channel has come into our hands
         self.entered = asyncio.Event()  # it did once more
+        self._entered_at: datetime | None = None  # by the engine's clock
         self.held_in: str | None = None  # the waiting line whose music it hears
         self.held_known = False  # whether that is certain: not of a leg of an earlier life
         self.being_held = asyncio.Lock()
@@ -84,7 +85,10 @@ class ChannelLeg:
 
     def _take_in(self, event: object) -> None:
         match event:
-            case events.StasisStart(channel=channel, args=args):
+            case events.StasisStart(timestamp=at) if at == self._entered_at:
+                pass  # told twice: what has been done since must not be undone
+            case events.StasisStart(channel=channel, args=args, timestamp=at):
+                self._entered_at = at
                 self.name = channel.name
                 self.offered_as = args[0] if args else ""
                 self.held_in, self.held_known = None, True

@@ -11,10 +11,13 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any, TypeVar
 
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import BooleanClauseList
+
 from cti import clock
 from cti.records.database import DatabaseAway
 from cti.records.journal import Entry, Journal
-from cti.records.models import Call, Event
+from cti.records.models import Event
 
 T = TypeVar("T")
 AWAY_SECONDS_MAX = 5.0  # how long a database that is away may keep one waiting: busy_timeout
@@ -96,6 +99,7 @@ class MemorySession:
     def __init__(self, rows: dict[tuple[type, Any], Any]) -> None:
         self._rows = rows
         self._seen: dict[tuple[type, Any], Any] = {}
+        self.info: dict[str, Any] = {}
 
     async def get(self, model: type, key: Any) -> Any:
         """The row of that key, or None."""
@@ -104,12 +108,19 @@ class MemorySession:
             self._seen[place] = _copy(self._rows[place])
         return self._seen.get(place)
 
-    async def scalars(self, _statement: Any) -> list[Any]:
-        """The one question that serving asks: the calls that have not ended."""
+    async def scalars(self, statement: Any) -> list[Any]:
+        """The rows of one model for which every condition of the statement holds."""
+        asked = statement.column_descriptions[0]["entity"]
+        keys = [key for model, key in {**self._rows, **self._seen} if model is asked]
+        clause = statement.whereclause
+        conditions = clause.clauses if isinstance(clause, BooleanClauseList) else [clause]
         return [
-            _copy(row)
-            for (model, _), row in self._rows.items()
-            if model is Call and row.ended_at is None
+            await self.get(asked, key)
+            for key in keys
+            if all(
+                _holds(c, self._seen.get((asked, key)) or self._rows[asked, key])
+                for c in conditions
+            )
         ]
 
     async def flush(self) -> None:
@@ -127,6 +138,16 @@ class MemorySession:
     def commit(self) -> None:
         """Make it so."""
         self._rows.update(self._seen)
+
+
+def _holds(condition: Any, row: Any) -> bool:
+    """Whether ``column = value``, ``column IN values`` or ``column IS NULL`` is true of a row."""
+    found = getattr(row, condition.left.key)
+    if condition.operator is operators.is_:
+        return found is None
+    if condition.operator is operators.in_op:
+        return found in condition.right.value
+    return bool(found == condition.right.value)
 
 
 def _key(row: Any) -> Any:

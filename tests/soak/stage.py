@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from cti.controller import write_phone_accounts
+from cti.asterisk.engine import PhoneAccount, write_phones
 from cti.records.database import create_database
 from cti.records.people import PeopleStore
 from cti.records.privacy import Keys
@@ -156,7 +156,8 @@ async def _add_people(line: Line, plan: dict[str, Any]) -> None:
                 languages=["fr"] if n % ENGLISH_EVERY else ["fr", "en"],
                 sip_secret=f"demo-{name}",
             )
-        await write_phone_accounts(line.settings, store)
+        accounts = (await store.sip_secrets()).items()
+        write_phones(line.settings, [PhoneAccount(*account) for account in accounts])
     finally:
         await database.close()
 
