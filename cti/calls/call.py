@@ -125,12 +125,29 @@ async def attend(call: Call, house: House) -> Stage:
 
 
 async def nobody(call: Call, house: House, line: Line) -> Stage:
-    """Nobody of this line is here: back to a regulator if there is one, else a spoken way out."""
+    """Nobody of this line is here: back to a regulator if there is one, else a spoken way out.
+
+    Somebody who comes while the caller is being told so is not too late.
+    """
     if line == "listeners" and house.team.anyone_on_duty("regulators", call.caller.language):
         call.first, call.wanted = True, None
         return Stage.REGULATION
-    await walk(house.flow, house.flow.line(line).on_no_staff, call.caller, house.clock)
-    return await goodbye(call, house, "no_staff")
+    async with asyncio.TaskGroup() as tasks:
+        step = house.flow.line(line).on_no_staff
+        told = tasks.create_task(_tell(call, house, step))
+        came = tasks.create_task(house.team.somebody_comes(line, call.caller.language))
+        await asyncio.wait({told, came}, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        came.cancel()
+    if not told.cancelled():
+        return await goodbye(call, house, "no_staff")
+    await call.caller.stop_playing()
+    call.first = True  # they were already being sent away
+    return STAGE_OF[line]
+
+
+async def _tell(call: Call, house: House, step: str) -> None:
+    await walk(house.flow, step, call.caller, house.clock)
 
 
 async def goodbye(call: Call, house: House, outcome: Outcome) -> Stage:

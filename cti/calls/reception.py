@@ -41,6 +41,7 @@ class Reception:
     def __init__(self, house: House) -> None:
         self._house = house
         self._offered: asyncio.Queue[models.Channel] = asyncio.Queue(ARRIVALS_MAX)
+        self._claiming: set[str] = set()  # channels whose claim is on its way
         self._engine_started_at: object = None
         self._recovered = False  # once since we started
 
@@ -65,7 +66,9 @@ class Reception:
         """Claim every call on offer, for ever; each one in its own task."""
         while True:
             channel = await self._offered.get()
-            self._house.spawn(self._claim(channel))
+            if channel.id not in self._claiming:  # an offer may be told twice
+                self._claiming.add(channel.id)
+                self._house.spawn(self._claim(channel))
 
     async def _claim(self, channel: models.Channel) -> None:
         house = self._house
@@ -73,7 +76,11 @@ class Reception:
         if known is not None:
             # Pulled out of a talk because the agent's leg ended, or a lease ran out: ours again.
             entries = known.caller.entries
-            if await house.exchange.claim(channel.id):
+            try:
+                claimed = await house.exchange.claim(channel.id)
+            finally:
+                self._claiming.discard(channel.id)
+            if claimed:
                 await self._hold_again(known, entries)
             return
         # The mailbox first: the channel's first event may overtake the reply to our claim.
@@ -81,7 +88,11 @@ class Reception:
         call = Call(new_call_id(), caller)
         house.calls[channel.id] = call
         listening = house.spawn(caller.listen())
-        if not await _claimed(house, caller):
+        try:
+            claimed = await _claimed(house, caller)
+        finally:
+            self._claiming.discard(channel.id)
+        if not claimed:
             listening.cancel()
             caller.close()
             del house.calls[channel.id]
@@ -356,6 +367,8 @@ class Reception:
     async def _adopt(self, channel: models.Channel) -> None:
         """A caller in our hands whom nobody wrote down: better greeted twice than left alone."""
         house = self._house
+        if channel.id in house.calls:  # told twice
+            return
         caller = CallerLeg(house.exchange.ari, channel.id, channel.name, house.seconds)
         caller.in_app.set()
         call = Call(new_call_id(), caller)

@@ -17,6 +17,7 @@ from cti.people.agents import CHOSEN_BY_AGENTS, Agent, Presence, Role, next_free
 
 log = logging.getLogger("fil.people")
 
+LOOKED_EVERY_SECONDS = 0.5
 RESERVE_SECONDS_MAX = 0.3  # then memory decides, and the store follows
 SCREEN_GRACE_SECONDS = 15.0  # a screen that drops may come back before we act on it
 LINES = {"regulators": "Régulateurs", "listeners": "Écoutants"}
@@ -124,6 +125,11 @@ class Team:
             and (language is None or language in agent.languages)
             for agent in self.agents.values()
         )
+
+    async def somebody_comes(self, line: str, language: str | None) -> None:
+        """Wait until somebody who takes this line is working."""
+        while not self.anyone_on_duty(line, language):  # noqa: ASYNC110 -- many wait, each for its own
+            await asyncio.sleep(LOOKED_EVERY_SECONDS)
 
     async def reserve(self, agent: Agent, call_id: str) -> bool:
         """Take a READY agent for one call; False when somebody else was faster.

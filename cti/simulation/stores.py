@@ -20,16 +20,18 @@ from cti.records.journal import Entry, Journal
 from cti.records.models import Event
 
 T = TypeVar("T")
+FILE_ENTRIES = 40
 AWAY_SECONDS_MAX = 5.0  # how long a database that is away may keep one waiting: busy_timeout
 
 
 class MemoryJournal(Journal):
-    """The journal of one world. It forgets nothing: on disk, files are kept for an hour."""
+    """The journal of one world, in short files; ``entries`` keeps all of them for the judge."""
 
     def __init__(self) -> None:
         self.id = "0" * 32
         self.last_number = 0
         self.entries: list[Entry] = []
+        self._kept_from = 1
 
     @property
     def degraded(self) -> bool:
@@ -44,12 +46,18 @@ class MemoryJournal(Journal):
 
     def read(self, from_number: int, entries_max: int | None = None) -> list[Entry]:
         """The entries from ``from_number`` on, in order, at most ``entries_max``."""
-        start = max(from_number - 1, 0)
+        start = max(from_number, self._kept_from) - 1
         end = None if entries_max is None else start + entries_max
         return self.entries[start:end]
 
+    def first_kept(self, up_to: int) -> int:
+        """The first entry that ``forget(up_to)`` would leave."""
+        return max(self._kept_from, up_to // FILE_ENTRIES * FILE_ENTRIES + 1)
+
     def forget(self, up_to: int, keep_from: int | None = None) -> None:
-        """Nothing is forgotten here."""
+        """Let go of the files whose every entry is at or before ``up_to``."""
+        gone = up_to if keep_from is None else min(up_to, keep_from - 1)
+        self._kept_from = self.first_kept(gone)
 
     def close(self) -> None:
         """Nothing to close."""

@@ -29,6 +29,12 @@ async def test_our_models_are_those_of_the_engine_in_the_image(tmp_path: Path) -
     assert generate_ari([str(tmp_path), "--check"]) == 0
 
 
+async def test_the_engine_has_every_module_that_we_ask_for(line: Line) -> None:
+    said = await asyncio.to_thread(line.engine, "logs")
+    assert "Asterisk" in said
+    assert "Error loading module" not in said
+
+
 # -- doors ----------------------------------------------------------------------------------
 
 

@@ -200,6 +200,22 @@ async def test_a_listener_whose_phone_hangs_up_leaves_one_record_with_the_right_
         assert [leg["outcome"] for leg in record["legs"]] == ["talked", "talked"]
 
 
+async def test_somebody_who_comes_while_nobody_is_said_to_be_here_has_the_caller(
+    line: Line,
+) -> None:
+    async with line.caller(hz=CALLER_HZ) as telephone:
+        call = await telephone.call(NUMBER)
+        await call.answered(2)
+        await line.until(
+            lambda: line.likeness(call.heard(call.answered_at), "fr/accueil") > 0.8, 8, "greeted"
+        )
+        await asyncio.sleep(7)  # they are being told that nobody is here
+        async with line.agent("rosa", hz=ROSA_HZ, answering="auto"):
+            await call.hears(ROSA_HZ, 10)
+            assert call.silences(call.answered_at + 0.1, longer_than_s=1.5) == []
+            await call.hang_up()
+
+
 async def test_nobody_on_duty_is_said_and_ends_with_a_spoken_goodbye(line: Line) -> None:
     async with line.caller() as telephone:
         call = await telephone.call(NUMBER)

@@ -40,6 +40,7 @@ GAP_OVER_CONTROL_MS_MAX = 60
 LEFT_IN_SILENCE_SECONDS = 5.0
 GOODBYE_MIN = 0.6  # correlation of a closing message with the last words heard
 GOODBYE_PIECE_SECONDS = 0.5
+LAST_WORDS_SECONDS = 4.0  # the goodbye is among them when nothing was wrong
 RECORD_SECONDS_OFF_MAX = 1.0
 ALONE_ROUND_SECONDS = 15.0  # without a controller a caller is offered again within this
 UNSERVED_SECONDS_MAX = 5.0
@@ -694,10 +695,13 @@ def hear_goodbyes(folder: Path, run: Run) -> None:
         path = folder / "tails" / f"{call.id.partition('@')[0]}.alaw"
         if path.exists():
             heard = decode(path.read_bytes())
-            call.goodbye = any(_ends_with(heard, closing) for closing in closings)
+            # A controller that hangs between the goodbye and the hang-up: music in between.
+            hung = run.broken(AWAY, call.until - len(heard) / RATE, call.until)
+            last_seconds = len(heard) / RATE if hung else LAST_WORDS_SECONDS
+            call.goodbye = any(_ends_with(heard, closing, last_seconds) for closing in closings)
 
 
-def _ends_with(heard: np.ndarray, closing: np.ndarray) -> bool:
+def _ends_with(heard: np.ndarray, closing: np.ndarray, last_seconds: float) -> bool:
     """Whether the last second and a half of the closing is among the last words heard.
 
     Half a second at a time, because a late packet shifts what follows.
@@ -707,7 +711,7 @@ def _ends_with(heard: np.ndarray, closing: np.ndarray) -> bool:
     end = int(sounding[-1]) if len(sounding) else len(closing)
     pieces = [closing[end - n * step : end - (n - 1) * step] for n in (1, 2, 3)]
     loud = [piece for piece in pieces if rms_dbfs(piece) > -40]
-    last = heard[-4 * RATE :]
+    last = heard[-round(last_seconds * RATE) :]
     if len(last) < step:
         return False
     return sum(correlation(last, piece)[0] >= GOODBYE_MIN for piece in loud) * 2 > len(loud)

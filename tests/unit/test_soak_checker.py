@@ -478,15 +478,16 @@ def spoken(seconds: float, seed: int) -> Samples:
 def test_a_goodbye_is_recognised_by_its_last_words_alone() -> None:
     closing, other = spoken(4, 1), spoken(4, 2)
 
-    def ends_with(*parts: Samples) -> bool:
+    def ends_with(*parts: Samples, last_seconds: float = 4.0) -> bool:
         heard = checker.decode(encode(np.concatenate(parts)))
-        return checker._ends_with(heard, closing)
+        return checker._ends_with(heard, closing, last_seconds)
 
     pause = np.zeros(RATE // 2, np.float32)
     assert ends_with(other, closing)
     assert ends_with(other, closing, pause)
     assert not ends_with(other)
     assert not ends_with(closing, other, other)
+    assert ends_with(closing, other, other, last_seconds=12.0)  # who should have hung up, hung
     assert not ends_with(other, closing[: RATE * 2])  # cut in the middle of it
 
 
