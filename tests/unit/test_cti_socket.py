@@ -554,7 +554,7 @@ async def test_a_flood_does_not_slow_another_screen_and_ends_its_own(
         began = time.monotonic()
         assert (await calm.ask("ack", seq=0))["ok"]
         slowest = max(slowest, time.monotonic() - began)
-    assert slowest < 0.2
+    assert slowest < 0.5
     answered = 0
     while (await flooding.socket.receive(timeout=4)).type is WSMsgType.TEXT:
         answered += 1
