@@ -132,7 +132,8 @@ async def test_fault_30_a_hang_up_that_goes_wrong_after_the_goodbye_leaves_nobod
 async def test_fault_24_a_prompt_whose_end_is_never_told_holds_the_caller_up_for_seconds_only(
     line: Line, wire: RestFaults
 ) -> None:
-    async with line.agent("rosa"), a_caller(line) as caller:
+    # Two whose phones ring in vain: until then nobody says that nobody is here.
+    async with line.agent("rosa"), line.agent("remy"), a_caller(line) as caller:
         wire.lost_event = "PlaybackFinished"
         try:
             log = LogMark(line)
