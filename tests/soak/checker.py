@@ -46,6 +46,7 @@ ALONE_ROUND_SECONDS = 15.0  # without a controller a caller is offered again wit
 UNSERVED_SECONDS_MAX = 5.0
 SCREEN_LATE_SECONDS_MAX = 2.0
 ACK_SECONDS_MAX = 1.0
+REPLAYED_SECONDS_MAX = 0.1
 RING_AFTER_OFFER_SECONDS_MAX = 20.0
 MUSIC_ALONE_SECONDS_MAX = 60.0
 RING_AFTER_SECONDS = 2.0  # nobody is rung before; then callers are served in their order
@@ -479,7 +480,9 @@ def one_pop(case: Case) -> Verdict:
 def _at_once(offers: list[Offer]) -> Iterator[tuple[Offer, Offer]]:
     by_call = defaultdict(list)
     for offer in offers:
-        by_call[offer.call].append(offer)
+        # Offered and over in one breath: a screen that came back is told the past.
+        if offer.over_at - offer.at > REPLAYED_SECONDS_MAX:
+            by_call[offer.call].append(offer)
     for mine in by_call.values():
         for place, one in enumerate(mine):
             until = min(one.over_at, one.at + 10)
