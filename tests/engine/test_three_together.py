@@ -32,7 +32,8 @@ class Three:
 
 
 @asynccontextmanager
-async def three(line: Line) -> AsyncIterator[Three]:
+async def two(line: Line) -> AsyncIterator[tuple[str, PhoneCall, Desk, Desk, PhoneCall]]:
+    """A caller talks with the regulator; a listener is free: call, phones and screens."""
     async with (
         line.agent("rosa", hz=ROSA_HZ) as rosa,
         line.agent("lea", hz=LEA_HZ) as lea,
@@ -43,6 +44,12 @@ async def three(line: Line) -> AsyncIterator[Three]:
         at_rosa = await rosa.ring()
         await at_rosa.answer()
         await rosa.sees("call.connected", 10)
+        yield call_id, call, rosa, lea, at_rosa
+
+
+@asynccontextmanager
+async def three(line: Line) -> AsyncIterator[Three]:
+    async with two(line) as (call_id, call, rosa, lea, at_rosa):
         await call.hears(ROSA_HZ, 3)
         asked_at = time.monotonic()
         result = await rosa.does(
@@ -187,16 +194,7 @@ async def test_both_agents_leave_at_once_and_the_caller_is_cared_for(line: Line)
 async def test_the_first_agent_leaves_before_anybody_came_and_the_caller_waits_for_the_listener(
     line: Line,
 ) -> None:
-    async with (
-        line.agent("rosa", hz=ROSA_HZ) as rosa,
-        line.agent("lea", hz=LEA_HZ) as lea,
-        line.caller(hz=CALLER_HZ) as telephone,
-    ):
-        call = await telephone.call(NUMBER)
-        call_id = (await rosa.sees("call.offered", 8))["data"]["call"]["id"]
-        at_rosa = await rosa.ring()
-        await at_rosa.answer()
-        await rosa.sees("call.connected", 10)
+    async with two(line) as (call_id, call, rosa, lea, at_rosa):
         assert (
             await rosa.does("call.orient", call=call_id, to={"line": "listeners"}, together=True)
         )["ok"]
@@ -215,16 +213,7 @@ async def test_the_first_agent_leaves_before_anybody_came_and_the_caller_waits_f
 
 
 async def test_a_listener_who_does_not_answer_leaves_the_two_talking(line: Line) -> None:
-    async with (
-        line.agent("rosa", hz=ROSA_HZ) as rosa,
-        line.agent("lea", hz=LEA_HZ) as lea,
-        line.caller(hz=CALLER_HZ) as telephone,
-    ):
-        call = await telephone.call(NUMBER)
-        call_id = (await rosa.sees("call.offered", 8))["data"]["call"]["id"]
-        at_rosa = await rosa.ring()
-        await at_rosa.answer()
-        await rosa.sees("call.connected", 10)
+    async with two(line) as (call_id, call, rosa, lea, _):
         order = {"call": call_id, "to": {"line": "listeners"}, "together": True}
         assert (await rosa.does("call.orient", **order))["ok"]
         at_lea = await lea.ring()
