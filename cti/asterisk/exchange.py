@@ -13,13 +13,15 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from cti.asterisk.ari import Ari, AriConflict, AriError, AriTimeout, EngineAway, Gone, LegGone
 from cti.asterisk.engine import write_on_call
-from cti.asterisk.legs import CallerLeg, ChannelLeg
+from cti.asterisk.legs import CallerLeg, ChannelLeg, is_waiting, waiting_bridge
 from cti.config import Settings
 
 log = logging.getLogger("fil.exchange")
 
 APP = "fil"
+MUSIC = "fil"  # the engine's class of music for callers
 OBEYED_SECONDS_MAX = 2.0  # a command that a caller's sound or an agent's freedom waits for
+TOLD_SECONDS_MAX = 1.0  # from the engine's obeying to its telling: perhaps the wire stands still
 INSISTED_AFTER_SECONDS = (0.2, 1.0)  # when it failed: it is given again, and once more
 UNBORN_TRIES_MAX = 10  # six seconds each, at most
 
@@ -27,11 +29,6 @@ UNBORN_TRIES_MAX = 10  # six seconds each, at most
 def talk_bridge(call_id: str) -> str:
     """The bridge of a call's conversation."""
     return f"talk-{call_id}"
-
-
-def line_bridge(line: str) -> str:
-    """The holding bridge of a waiting line: music for each caller in it."""
-    return f"line-{line}"
 
 
 class Exchange:
@@ -47,7 +44,7 @@ class Exchange:
     async def prepare(self, lines: Iterable[str]) -> None:
         """Make the waiting lines' bridges, unless the engine still has them."""
         for line in lines:
-            await self._make_bridge(line_bridge(line), "holding")
+            await self._make_bridge(waiting_bridge(line), "holding")
 
     async def _make_bridge(self, bridge_id: str, type_: str) -> None:
         with contextlib.suppress(AriConflict):
@@ -68,44 +65,56 @@ class Exchange:
 
         The caller must not be playing. Raises LegGone.
         """
-        async with caller.being_held:
-            await self._insist(lambda: self._put_in(caller, line))
+        caller.place = place = waiting_bridge(line)
+        async with caller.moving:
+            await self._insist(lambda: self._put_in(caller, place))
         await caller.cover(15)
 
-    async def _put_in(self, caller: CallerLeg, line: str) -> None:
-        if not caller.held_known:
-            await self._find_held(caller)
-        if caller.held_in == line:
-            return
-        caller.held_known = False  # until the engine has answered
-        if caller.held_in is not None:
-            # Moved from one waiting bridge to another, or into its own again, a caller would
-            # hear nothing more: they must be out of the first.
-            await self._take_out(caller, caller.held_in)
+    async def hold_afresh(self, caller: CallerLeg) -> None:
+        """Bring a caller who is astray into the waiting bridge they belong in. Raises LegGone."""
+        async with caller.moving:
+            if caller.place is not None and is_waiting(caller.place) and not caller.playing:
+                await self._put_in(caller, caller.place)
+
+    async def _put_in(self, caller: CallerLeg, place: str) -> None:
+        if caller.place != place:
+            return  # they belong elsewhere by now
+        if not caller.bridge_known:
+            await self._find(caller)
+        if caller.bridge != place:
+            if is_waiting(caller.bridge):
+                caller.astray.set()  # straight from one to another, the music is lost
+            await self._add(caller, place)
+        if caller.astray.is_set():
+            # Music of their own: never do they have to leave the bridge, into silence, for it.
+            caller.asked_music = True
+            await self.ari.channels.startMoh(
+                channelId=caller.id, mohClass=MUSIC, seconds_max=OBEYED_SECONDS_MAX
+            )
+            caller.astray.clear()
+
+    async def _add(self, caller: CallerLeg, place: str) -> None:
+        caller.bridge_known = False  # until the engine has told
         await self.ari.bridges.addChannel(
-            bridgeId=line_bridge(line),
+            bridgeId=place,
             channel=caller.id,
             role="holding_participant",
             seconds_max=OBEYED_SECONDS_MAX,
         )
-        caller.held_in, caller.held_known = line, True
+        # The reply alone is not enough: word of what came before may still be on its way.
+        if not await caller.told_in(place, TOLD_SECONDS_MAX):
+            caller.bridge, caller.bridge_known = place, True
 
-    async def _find_held(self, caller: CallerLeg) -> None:
-        """Ask the engine which line's bridge the caller is in."""
-        caller.held_in = None
-        for bridge in await self.ari.bridges.list():
-            if caller.id in bridge.channels and bridge.id.startswith("line-"):
-                caller.held_in = bridge.id.removeprefix("line-")
-        caller.held_known = True
+    async def _find(self, caller: CallerLeg) -> None:
+        """Ask the engine which bridge the caller is in."""
+        where = await self.where_they_are()
+        if not caller.bridge_known:  # else the engine has told meanwhile, and later
+            caller.found_in(where.get(caller.id))
 
-    async def _take_out(self, caller: CallerLeg, line: str) -> None:
-        """Take the caller out of a line's bridge; no harm when they are not in it."""
-        try:
-            await self.ari.bridges.removeChannel(bridgeId=line_bridge(line), channel=caller.id)
-        except (LegGone, AriTimeout):
-            raise
-        except AriError:
-            log.info("caller.was_not_held", extra={"leg": caller.id})
+    async def where_they_are(self) -> dict[str, str]:
+        """The bridge of each channel that is in one. Raises AriError."""
+        bridges = await self.ari.bridges.list()
+        return {channel: bridge.id for bridge in bridges for channel in bridge.channels}
 
     async def ring(self, leg: ChannelLeg, phone: str, seconds_max: int) -> None:
         """Have a phone ring. Returns once the engine has taken the order.
@@ -131,16 +140,25 @@ class Exchange:
 
         Nothing may be playing to either.
         """
-        bridge = talk_bridge(call_id)
-        await self._make_bridge(bridge, "mixing,dtmf_events")
-        await caller.lease(0)
-        await self.own(agent, caller)
-        if caller.held_in is None:
-            # The dialplan's music ends in a waiting bridge, not in a talk: it would cover it.
-            await self.ari.channels.stopMoh(channelId=caller.id)
-        caller.held_known = False  # until the engine has answered
-        await self.ari.bridges.addChannel(bridgeId=bridge, channel=[caller.id, agent.id])
-        caller.held_in, caller.held_known = None, True
+        caller.place = bridge = talk_bridge(call_id)
+        async with caller.moving:
+            await self._make_bridge(bridge, "mixing,dtmf_events")
+            await caller.lease(0)
+            await self.own(agent, caller)
+            caller.bridge_known = False  # until the engine has told
+            await self.ari.bridges.addChannel(bridgeId=bridge, channel=[caller.id, agent.id])
+            if caller.dialplan_music or caller.asked_music:
+                await self.stop_music(caller)
+
+    async def stop_music(self, caller: CallerLeg) -> None:
+        """End music of the caller's own, which covers a talk. Raises LegGone.
+
+        Only once they are in it: whatever becomes of us, better music than silence.
+        """
+        await self._insist(
+            lambda: self.ari.channels.stopMoh(channelId=caller.id, seconds_max=OBEYED_SECONDS_MAX)
+        )
+        caller.dialplan_music = caller.asked_music = False
 
     async def bring_in(
         self, call_id: str, caller: CallerLeg, newcomer: ChannelLeg, staying: ChannelLeg

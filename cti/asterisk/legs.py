@@ -32,7 +32,18 @@ ASKED_EVERY_SECONDS = 1.0  # out of our hands, a caller may leave unheard: the e
 PROMPT_NUMBERS = 4
 SHUTDOWN = 4  # in a "soft" hang-up request, the cause is the engine's own reason: it stops
 PLAY_TRIES_MAX = 3  # two seconds apart
+WAITING = "line-"  # how the names of the waiting lines' bridges begin
 Seconds = Callable[[str, str], float | None]  # (language, prompt) -> how long it is
+
+
+def waiting_bridge(line: str) -> str:
+    """The holding bridge of a waiting line: music for each caller in it."""
+    return f"{WAITING}{line}"
+
+
+def is_waiting(bridge_id: str | None) -> bool:
+    """Whether a bridge is a waiting line's."""
+    return bridge_id is not None and bridge_id.startswith(WAITING)
 
 
 class ChannelLeg:
@@ -54,9 +65,6 @@ class ChannelLeg:
         self.entries = 0  # how often the channel has come into our hands
         self.entered = asyncio.Event()  # it did once more
         self._entered_at: datetime | None = None  # by the engine's clock
-        self.held_in: str | None = None  # the waiting line whose music it hears
-        self.held_known = False  # whether that is certain: not of a leg of an earlier life
-        self.being_held = asyncio.Lock()
         self.owns = False  # an agent's leg: the engine rescues its caller when it ends
         self.keys: asyncio.Queue[str] = asyncio.Queue(KEYS_KEPT_MAX)
         self._ari = ari
@@ -91,12 +99,10 @@ class ChannelLeg:
                 self._entered_at = at
                 self.name = channel.name
                 self.offered_as = args[0] if args else ""
-                self.held_in, self.held_known = None, True
                 self.entries += 1
                 self.entered.set()
                 self.in_app.set()
             case events.StasisEnd():
-                self.held_in, self.held_known = None, True
                 self.in_app.clear()
             case events.ChannelHangupRequest(cause=cause, soft=soft, timestamp=at):
                 self.engine_stopped |= bool(soft) and cause == SHUTDOWN
@@ -125,6 +131,11 @@ class ChannelLeg:
     def playing(self) -> bool:
         """Whether a prompt is being played to this leg."""
         return self._playing is not None
+
+    async def quiet(self) -> None:
+        """Wait until no prompt is being played to this leg."""
+        while self._playing is not None:
+            await self._playing[1].wait()
 
     async def play_file(self, media: str, seconds: float) -> bool:
         """Play a sound; returns at its end, or when it is overdue. A failure is logged.
@@ -230,6 +241,74 @@ class CallerLeg(ChannelLeg):
         self._seconds = seconds
         self._lease_ends = clock.monotonic() + LEASE_SECONDS  # the dialplan gave it
         self._leased = True
+        self.place: str | None = None  # the bridge they belong in
+        self.bridge: str | None = None  # the one they are in
+        self.bridge_known = False  # whether that is certain: not of a leg of an earlier life
+        self.astray = asyncio.Event()  # not where they belong, or there without its music
+        self.moving = asyncio.Lock()
+        self.dialplan_music = True  # perhaps: it ends in a waiting bridge
+        self.asked_music = True  # perhaps: music of their own, that we asked for
+        self._last_bridge: str | None = None  # since they came into our hands
+        self._bridge_told = asyncio.Event()
+
+    def _take_in(self, event: object) -> None:
+        entries = self.entries
+        super()._take_in(event)
+        match event:
+            case events.StasisStart() if self.entries > entries:
+                self._in_no_bridge()
+            case events.StasisEnd():
+                self._in_no_bridge()
+            case events.ChannelLeftBridge(bridge=left):
+                self._last_bridge = left.id
+                if left.id == self.bridge:
+                    self.bridge, self.bridge_known = None, True
+            case events.ChannelEnteredBridge(bridge=entered):
+                self._came_into(entered.id)
+            case _:
+                pass
+
+    # -- where they are --------------------------------------------------------
+
+    def _in_no_bridge(self) -> None:
+        self.bridge, self.bridge_known, self._last_bridge = None, True, None
+        self.dialplan_music, self.asked_music = True, False
+
+    def _came_into(self, bridge_id: str) -> None:
+        """A command may be obeyed late, and twice: they may come where nobody wants them.
+
+        Who comes into a waiting bridge out of one, be it the same, hears nothing more.
+        """
+        unheard = is_waiting(bridge_id) and is_waiting(self._last_bridge)
+        if bridge_id == self.place and not unheard:
+            self.astray.clear()
+        else:
+            self.astray.set()
+        if is_waiting(bridge_id):
+            self.dialplan_music = False
+        self.bridge = self._last_bridge = bridge_id
+        self.bridge_known = True
+        self._bridge_told.set()
+
+    def found_in(self, bridge_id: str | None) -> None:
+        """What the engine answers when asked; who knows how they came there."""
+        if not self.bridge_known or not self.place == self.bridge == bridge_id:
+            self.astray.set()
+        self.bridge, self.bridge_known = bridge_id, True
+
+    async def told_in(self, bridge_id: str, seconds_max: float) -> bool:
+        """Wait, not for long, until the engine has told that they are in this bridge."""
+        until = clock.monotonic() + seconds_max
+        while not (self.bridge_known and self.bridge == bridge_id):
+            self._bridge_told.clear()
+            left = until - clock.monotonic()
+            if left <= 0 or not await _either(self._bridge_told, self.gone, left):
+                return False
+            if self.gone.is_set():
+                return False
+        return True
+
+    # -- what they hear --------------------------------------------------------
 
     async def play(self, prompt: str, whole: bool = False) -> None:
         """Play a prompt of the catalogue (``ivr.leg.Leg.play``)."""
@@ -248,6 +327,8 @@ class CallerLeg(ChannelLeg):
                 await self.in_our_hands()
                 # A prompt blocks every later lease command: the lease must outlast it.
                 await self.cover(seconds + LEASE_SECONDS / 2)
+                async with self.moving:
+                    pass  # it would block whoever is putting them somewhere
                 if await self.play_file(f"/sounds/{self.language}/{prompt}", seconds):
                     return
                 # Mostly the dialplan has them, and speaks; a goodbye must not be lost on them.

@@ -28,7 +28,7 @@ from cti.calls.house import House
 from cti.calls.offering import find_someone, hold, withdraw_ringing
 from cti.calls.repeats import TURNED_AWAY_WITH
 from cti.calls.state import INTERRUPTIONS_MAX, LINE_OF, STAGE_OF, Call, Stage
-from cti.calls.talking import connect, converse, join, let_go, part
+from cti.calls.talking import connect, converse, join, keep_in_place, let_go, part
 from cti.records.record import Outcome
 from ivr.leg import Ended, HungUp, ToLine
 from ivr.steps import Line
@@ -67,6 +67,7 @@ async def interrupted(call: Call, house: House) -> bool:
                 life.create_task(call.caller.until_gone()),
                 life.create_task(call.caller.listen()),
                 life.create_task(call.caller.keep_lease()),
+                life.create_task(keep_in_place(call, house)),
             ]
             while call.stage is not Stage.ENDED:
                 stage = await stages[call.stage](call, house)
@@ -114,6 +115,8 @@ async def attend(call: Call, house: House) -> Stage:
             call.id, call.stage.value, line=line, waiting_since_at=call.waiting_since_at
         )
         await hold(call, house, line)
+        if call.parted:  # the engine did not obey as their talk ended
+            await let_go(call, house)
         with house.lines.joined(line):
             found = await find_someone(call, house, house.flow.line(line))
         if not found:
@@ -173,9 +176,8 @@ async def close(call: Call, house: House) -> None:
     if call.caller.engine_stopped:
         call.outcome, call.ended_by = "engine_restart", "engine"
     await release(call, house)
-    at = call.caller.gone_at or clock.now()
-    if call.answered_at is not None:
-        at = max(at, call.answered_at)  # they left as somebody answered: the engine told it later
+    # They left as somebody answered, or as they came: the engine told it by its own clock.
+    at = max(call.caller.gone_at or clock.now(), call.answered_at or call.started_at)
     house.records.closed(call.id, outcome=call.outcome, ended_by=call.ended_by, at=at)
     log.info("call.closed", extra={"call": call.id, "outcome": call.outcome})
 

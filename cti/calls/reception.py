@@ -18,7 +18,7 @@ from cti.asterisk.exchange import APP, talk_bridge
 from cti.asterisk.legs import CallerLeg, ChannelLeg
 from cti.calls.call import close, failed, handle_call
 from cti.calls.house import House
-from cti.calls.offering import check, follow, hold
+from cti.calls.offering import check, follow
 from cti.calls.repeats import compare
 from cti.calls.state import LINE_OF, Call, Stage, Talk, new_call_id
 from cti.calls.talking import together
@@ -97,23 +97,25 @@ class Reception:
             caller.close()
             del house.calls[channel.id]
             return
-        listening.cancel()  # handle_call follows the caller from here
         caller.greeted = caller.offered_as != "first"
-        await self._begin(call, channel)
+        await self._begin(call, channel, listening)
 
     async def _hold_again(self, call: Call, entries_before: int) -> None:
         """Sound at once: the call itself may be waiting for something else."""
         try:
             await call.caller.moved(entries_before)
             if call.talk is None or call.talk.leg.gone.is_set():
-                await hold(call, self._house, LINE_OF.get(call.stage, "regulators"))
+                line = LINE_OF.get(call.stage, "regulators")
+                await self._house.exchange.hold(call.caller, line)
             else:  # somebody else's leaving pulled them out
                 await together(call, self._house, call.talk)
         except (AriError, HungUp):
             log.info("call.not_held_again", extra={"call": call.id})
 
-    async def _begin(self, call: Call, channel: models.Channel) -> None:
-        """Sound first, then the record, then the call's life."""
+    async def _begin(
+        self, call: Call, channel: models.Channel, listening: asyncio.Task[None]
+    ) -> None:
+        """Sound first, then the record, then the call's life, which listens by itself."""
         house = self._house
         try:
             await house.exchange.hold(call.caller, "regulators")
@@ -121,6 +123,8 @@ class Reception:
             call.caller.mark_gone(None)
         except AriError as error:  # the call's own life tries again, or gives them back
             log.warning("call.not_held", extra={"call": call.id, "status": str(error)})
+        finally:
+            listening.cancel()
         variables = channel.channelvars or {}
         call.caller_ref = house.records.opened(
             call.id,
@@ -169,7 +173,8 @@ class Reception:
                 ours = set(application.channel_ids) & set(channels)
         restarted = self._engine_started_at not in (None, engine.started_at)
         self._engine_started_at = engine.started_at
-        self._notice_the_gone(channels, ours, restarted)
+        where = await house.exchange.where_they_are()
+        self._notice_the_gone(channels, ours, where, restarted)
         taking_back = []
         running = {call.id: call for call in house.calls.values()}
         known = set(running)
@@ -193,7 +198,11 @@ class Reception:
         log.info("house.recovered", extra={"calls": len(known), "channels": len(channels)})
 
     def _notice_the_gone(
-        self, channels: dict[str, models.Channel], ours: set[str], restarted: bool
+        self,
+        channels: dict[str, models.Channel],
+        ours: set[str],
+        where: dict[str, str],
+        restarted: bool,
     ) -> None:
         """Make true of the calls we run what happened while nobody told us."""
         lost_at = self._house.exchange.ari.lost_at if restarted else None
@@ -202,10 +211,9 @@ class Reception:
                 call.caller.engine_stopped |= restarted
                 call.caller.mark_gone(None, lost_at)
             elif call.caller.id in ours:
-                call.caller.held_known = False  # much may have happened
+                call.caller.found_in(where.get(call.caller.id))
                 call.caller.in_app.set()
             else:
-                call.caller.held_in = None
                 call.caller.in_app.clear()
             for talk in (call.ringing, call.talk, call.staying):
                 if talk is not None and talk.leg.id not in channels:
@@ -272,6 +280,7 @@ class Reception:
             return
         log.info("call.taken_back", extra={"call": call.id, "stage": record.stage})
         self._house.spawn(self._live(call))
+        self._house.spawn(self._remember_handover(call))
 
     async def _take_up(
         self, call: Call, channels: dict[str, models.Channel], leg_id: str | None
@@ -290,8 +299,9 @@ class Reception:
         # A name that an earlier life gave to a leg is not given again: they are one in the record.
         age_seconds = (clock.now() - call.started_at).total_seconds()
         call.legs_made = round(max(age_seconds, 0) * LEGS_A_SECOND_MAX)
+        bridge = talk_bridge(call.id)
         try:
-            bridge = await _members(house, talk_bridge(call.id))
+            where = await house.exchange.where_they_are()
         except AriError:
             for leg in legs.values():
                 leg.close()  # the next look at the engine lets go of them
@@ -300,9 +310,9 @@ class Reception:
         for found, leg in sorted(legs.items(), key=lambda one: one[1].id != leg_id):
             leg.owns = True  # perhaps; asked to let go of the caller, it does no harm
             agent = house.team.agents.get(found["agent"])
-            if agent is not None and leg.id in bridge and call.talk is None:
+            if agent is not None and where.get(leg.id) == bridge and call.talk is None:
                 call.talk = self._resume_talk(call, agent, leg)
-            elif agent is not None and leg.id in bridge and call.staying is None:
+            elif agent is not None and where.get(leg.id) == bridge and call.staying is None:
                 call.staying = self._resume_talk(call, agent, leg)
             else:
                 await house.exchange.release(leg)
@@ -313,18 +323,28 @@ class Reception:
                 await house.exchange.own(call.talk.leg, call.caller)
                 if call.staying is not None:
                     await house.exchange.own(call.staying.leg, None)
-        if call.caller.in_app.is_set() and call.talk is not None and call.caller.id in bridge:
+        if call.caller.in_app.is_set() and call.talk and where.get(call.caller.id) == bridge:
+            call.caller.place = bridge
+            call.caller.found_in(bridge)
+            with contextlib.suppress(AriError):  # the process before us may not have come to it
+                await house.exchange.stop_music(call.caller)
             await call.caller.lease(0)
         elif call.caller.in_app.is_set():
             await call.caller.stop_what_plays()
             if call.talk is not None:  # one of three left, and took the caller out with them
                 await together(call, house, call.talk)
-        call.handover = await house.records.handover_text(call.id)
         for talk in (call.talk, call.staying):
             if talk is not None and talk.agent.engagement is not None:
-                view = talk.agent.engagement.view
-                view["handover"] = call.handover
-                talk.agent.outbox.push("call.connected", {"call": view})
+                talk.agent.outbox.push("call.connected", {"call": talk.agent.engagement.view})
+
+    async def _remember_handover(self, call: Call) -> None:
+        """What the last agent wrote for the next; no caller waits for a slow database."""
+        text = await self._house.records.handover_text(call.id)
+        call.handover = call.handover or text
+        for talk in (call.ringing, call.talk, call.staying):
+            if text is not None and talk is not None and talk.agent.engagement is not None:
+                talk.agent.engagement.view["handover"] = call.handover
+                talk.agent.outbox.push("call.updated", {"call": talk.agent.engagement.view})
 
     def _resume_talk(self, call: Call, agent: Agent, leg: ChannelLeg) -> Talk:
         house = self._house
@@ -378,7 +398,7 @@ class Reception:
             del house.calls[channel.id]
             return
         await caller.stop_what_plays()
-        await self._begin(call, channel)
+        await self._begin(call, channel, house.spawn(caller.listen()))
 
 
 async def _claimed(house: House, caller: CallerLeg) -> bool:
@@ -396,10 +416,3 @@ async def _claimed(house: House, caller: CallerLeg) -> bool:
         came.cancel()
         claim.cancel()
     return caller.in_app.is_set()
-
-
-async def _members(house: House, bridge_id: str) -> set[str]:
-    for bridge in await house.exchange.ari.bridges.list():
-        if bridge.id == bridge_id:
-            return set(bridge.channels)
-    return set()

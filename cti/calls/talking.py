@@ -9,6 +9,8 @@ from typing import Any
 
 from cti import clock
 from cti.asterisk.ari import AriConflict, AriError, LegGone
+from cti.asterisk.exchange import TOLD_SECONDS_MAX, talk_bridge
+from cti.asterisk.legs import is_waiting
 from cti.calls.house import House
 from cti.calls.offering import (
     RECALL_SECONDS_MAX,
@@ -33,6 +35,7 @@ STAY_SECONDS = 5.0  # after the goodbye of an agent: time to ask for someone aga
 PHONE_CHECKED_EVERY_SECONDS = 3.0  # during a talk
 LOST_CAUSES = frozenset({3, 18, 27, 38, 41, 42, 44, 102})  # Q.850: the wire, not the person
 LOST_STATUSES = frozenset({408, 480, 500, 502, 503, 504})  # SIP: likewise
+ASTRAY_AGAIN_SECONDS = 0.2
 News = tuple[Talk, Decision | None]  # what an agent decided; None: their leg has ended
 
 
@@ -67,6 +70,7 @@ async def join(call: Call, house: House, talk: Talk) -> None:
     """Have the caller and the agent hear each other. Doing it twice does no harm."""
     with contextlib.suppress(LegGone, AriConflict):  # whoever left says so to converse()
         await house.exchange.talk(call.id, call.caller, talk.leg)
+        await hang_up_parted(call, house)
     call.interruptions = 0
 
 
@@ -76,11 +80,31 @@ async def together(call: Call, house: House, talk: Talk) -> None:
         await call.caller.in_our_hands()
         talk.caller_entries = call.caller.entries
         try:
-            return await house.exchange.talk(call.id, call.caller, talk.leg)
+            await house.exchange.talk(call.id, call.caller, talk.leg)
+            return await hang_up_parted(call, house)
         except AriConflict:
             await call.caller.moved(talk.caller_entries)
         except LegGone:
-            return None  # whoever left says so to converse()
+            # Whoever left says so to converse(). Until then, whoever parts still has the caller.
+            return None
+
+
+async def keep_in_place(call: Call, house: House) -> None:
+    """Bring back, for ever, a caller who is not where they belong, or there without its music."""
+    caller = call.caller
+    while True:
+        await caller.astray.wait()
+        await caller.quiet()
+        await caller.in_our_hands()
+        with contextlib.suppress(AriError):  # tried again
+            if is_waiting(caller.place):
+                await house.exchange.hold_afresh(caller)
+            elif call.talk is None or await caller.told_in(talk_bridge(call.id), TOLD_SECONDS_MAX):
+                caller.astray.clear()
+            else:
+                await together(call, house, call.talk)
+        await asyncio.sleep(ASTRAY_AGAIN_SECONDS)
+        await house.exchange.ari.in_step.wait()
 
 
 async def watch_phone(call: Call, house: House, talk: Talk) -> None:
@@ -244,6 +268,7 @@ async def recall(call: Call, house: House, line: Line) -> Stage:
         async with asyncio.timeout(RECALL_SECONDS_MAX):
             await call.caller.moved(talk.caller_entries)
             await hold(call, house, line)
+            await hang_up_parted(call, house)
             await house.exchange.release(talk.leg)
             await house.exchange.forget_talk(call.id)
     except TimeoutError:  # an on-call phone has them: this agent is free meanwhile
@@ -384,4 +409,3 @@ async def go_back(call: Call, house: House) -> None:
     if newcomer.leg.gone.is_set():
         await call.caller.moved(entries)  # the engine pulled them out, and offers them again
     await together(call, house, call.talk)
-    await hang_up_parted(call, house)

@@ -56,6 +56,7 @@ class Caller:
         self._world = world
         self._timer: Handle | None = None
         self._sounds = 0
+        world.callers_due += 1
         world.later(plan.at, self._dial)
 
     def _dial(self) -> None:

@@ -466,7 +466,9 @@ class FakeAsterisk:
         if seconds is None or ch.interrupted:
             self._finish(playback, "failed")
             return
-        ch.playing, ch.said = playback, "silence"
+        ch.playing = playback
+        if ch.bridge is None:
+            ch.said = "silence"  # music of the dialplan's does not come back, a bridge's does
         ch.playing_ends = self.later(seconds, self.stop_playing, playback, "done")
         self.tell(ch)
 
@@ -517,6 +519,11 @@ class FakeAsterisk:
         self._bridge_event(ch, bridge, "ChannelEnteredBridge")
         self.tell(ch)
 
+    def music_on(self, ch: Channel) -> None:
+        """The channel has music of its own."""
+        ch.said = "music"
+        self.tell(ch)
+
     def music_off(self, ch: Channel) -> None:
         """The channel's own music ends, and that of its waiting bridge."""
         ch.said, ch.role = "silence", None
@@ -524,9 +531,11 @@ class FakeAsterisk:
 
     def leave_bridge(self, ch: Channel) -> None:
         """A channel leaves its bridge, if it is in one."""
-        bridge, ch.bridge, ch.role = ch.bridge, None, None
+        bridge, role, ch.bridge, ch.role = ch.bridge, ch.role, None, None
         if bridge is None:
             return
+        if role == "holding_participant":
+            ch.said = "silence"  # with the bridge's music, that which was asked for ends
         bridge.members.remove(ch)
         self._bridge_event(ch, bridge, "ChannelLeftBridge")
         for one in (ch, *bridge.members):

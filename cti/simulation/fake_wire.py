@@ -499,6 +499,15 @@ def _answer(c: Command) -> None:
         c.engine.turn(ch)
 
 
+@_on("POST", "/channels/{id}/moh")
+def _music_on(c: Command) -> None:
+    ch = _ours(c, c.ids["id"])
+    if ch is not None:
+        c.reply(204, None)
+        ch.commands.append(lambda: c.engine.music_on(ch))
+        c.engine.turn(ch)
+
+
 @_on("DELETE", "/channels/{id}/moh")
 def _music_off(c: Command) -> None:
     ch = _ours(c, c.ids["id"])

@@ -137,6 +137,7 @@ class World:
         self.loop = VirtualLoop(Random(f"{seed}/order"), plan.any_order)  # type: ignore[abstract]
         self.context = outside()
         self.callers: list[Caller] = []
+        self.callers_due = 0  # how many will have called
         self.together: set[str] = set()  # calls whose agent asked to stay with the next one
         self.pops: list[Pop] = []
         self.rings: list[tuple[float, FakePhoneCall]] = []
@@ -175,7 +176,7 @@ class World:
     def _over(self) -> bool:
         return (
             self.controller is not None
-            and len(self.callers) >= len(self.plan.callers)
+            and len(self.callers) >= self.callers_due
             and all(c.end is not None and c.end.state == "ended" for c in self.callers)
         )
 

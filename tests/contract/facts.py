@@ -401,8 +401,10 @@ async def a_member_put_into_a_waiting_bridge_again_or_another_hears_nothing_unti
         for second in (bridge, other):
             await hold(ari, bridge, leg)
             await leg.party.hears_sound(1.5)
+            await leg.sees(events.ChannelEnteredBridge)
             await hold(ari, second, leg)
             silent_since = world.now()
+            await leg.sees(events.ChannelEnteredBridge)  # told again: who listens can mend it
             await leg.play(SHORT)
             await leg.sees(events.PlaybackFinished)
             await asyncio.sleep(1.5)
@@ -411,6 +413,54 @@ async def a_member_put_into_a_waiting_bridge_again_or_another_hears_nothing_unti
             await hold(ari, bridge, leg)
             await leg.party.hears_sound(1.5)
             await ari.bridges.removeChannel(bridgeId=bridge, channel=leg.id)
+
+
+@fact
+async def music_asked_for_is_heard_in_whatever_waiting_bridge_and_after_a_prompt(
+    world: World,
+) -> None:
+    async with (
+        world.listening() as ari,
+        a_bridge(ari, "holding") as bridge,
+        world.phone("rosa", "auto") as phone,
+        a_leg(ari, phone) as leg,
+    ):
+        await hold(ari, bridge, leg)
+        await hold(ari, bridge, leg)  # its music is lost
+        for _ in range(2):  # asked for twice, it does no harm
+            await ari.channels.startMoh(channelId=leg.id, mohClass="fil")
+            await leg.party.hears_sound(1.5)
+        asked_at = world.now()
+        await leg.play(SHORT)
+        await leg.sees(events.PlaybackFinished)
+        await asyncio.sleep(1.5)
+        assert leg.party.silences(asked_at, longer_than_s=0.6) == []
+
+
+@fact
+async def music_asked_for_in_a_waiting_bridge_goes_on_in_a_talk_if_it_had_been_lost(
+    world: World,
+) -> None:
+    async with (
+        world.listening() as ari,
+        a_bridge(ari, "holding") as bridge,
+        a_bridge(ari, "mixing") as talk,
+        world.phone("rosa", "auto") as phone,
+        a_leg(ari, phone) as leg,
+    ):
+        for times, goes_on in ((1, False), (2, True)):
+            for _ in range(times):
+                await hold(ari, bridge, leg)
+            await ari.channels.startMoh(channelId=leg.id, mohClass="fil")
+            await leg.party.hears_sound(1.5)
+            await ari.bridges.addChannel(bridgeId=talk, channel=leg.id)
+            moved_at = world.now()
+            await asyncio.sleep(1.5)
+            assert (leg.party.silences(moved_at, longer_than_s=0.8) == []) == goes_on
+            await ari.channels.stopMoh(channelId=leg.id)
+            stopped_at = world.now()
+            await asyncio.sleep(1.5)
+            assert leg.party.silences(stopped_at, longer_than_s=0.8) != []
 
 
 @fact
