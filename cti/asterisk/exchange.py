@@ -23,6 +23,7 @@ MUSIC = "fil"  # the engine's class of music for callers
 OBEYED_SECONDS_MAX = 2.0  # a command that a caller's sound or an agent's freedom waits for
 TOLD_SECONDS_MAX = 1.0  # from the engine's obeying to its telling: perhaps the wire stands still
 INSISTED_AFTER_SECONDS = (0.2, 1.0)  # when it failed: it is given again, and once more
+UNBORN_SECONDS = 1.0  # what we stopped waiting for may appear so much later
 UNBORN_TRIES_MAX = 10  # six seconds each, at most
 
 
@@ -195,7 +196,7 @@ class Exchange:
         """Hang up a leg whose creation we stopped waiting for: it may appear a moment later."""
         await self.release(leg)
         for _ in range(UNBORN_TRIES_MAX):
-            await asyncio.sleep(1)
+            await asyncio.sleep(UNBORN_SECONDS)
             try:
                 await self.ari.channels.hangup(channelId=leg.id)
             except (AriTimeout, EngineAway):
@@ -260,14 +261,25 @@ class Exchange:
                 channelId=caller.id, context="alone", extension="s", priority=1
             )
 
-    async def forget_talk(self, call_id: str) -> None:
-        """Destroy a call's talk bridge, if there is one."""
+    async def forget_talk(self, call_id: str) -> bool:
+        """Destroy a call's talk bridge; False when there is none."""
         with contextlib.suppress(AriError):
             await self._insist(
                 lambda: self.ari.bridges.destroy(
                     bridgeId=talk_bridge(call_id), seconds_max=OBEYED_SECONDS_MAX
                 )
             )
+            return True
+        return False
+
+    async def forget_last_talk(self, call_id: str) -> None:
+        """Destroy the talk bridge of a call that is over.
+
+        The caller may have left as it was being made: it may appear a moment later.
+        """
+        if not await self.forget_talk(call_id):
+            await asyncio.sleep(UNBORN_SECONDS)
+            await self.forget_talk(call_id)
 
     async def tell_on_call(self, phones: Iterable[str]) -> None:
         """Tell the engine whom to ring when we cannot: in its memory, and on disk for later."""

@@ -28,7 +28,15 @@ from cti.calls.house import House
 from cti.calls.offering import find_someone, hold, withdraw_ringing
 from cti.calls.repeats import TURNED_AWAY_WITH
 from cti.calls.state import INTERRUPTIONS_MAX, LINE_OF, STAGE_OF, Call, Stage
-from cti.calls.talking import connect, converse, join, keep_in_place, let_go, part
+from cti.calls.talking import (
+    connect,
+    converse,
+    hang_up_parted,
+    join,
+    keep_in_place,
+    let_go,
+    part,
+)
 from cti.records.record import Outcome
 from ivr.leg import Ended, HungUp, ToLine
 from ivr.steps import Line
@@ -192,4 +200,5 @@ async def release(call: Call, house: House) -> None:
         if talk is not None:
             part(call, house, talk, reason)
     if call.answered:
-        await let_go(call, house)
+        await hang_up_parted(call, house)
+        house.spawn(house.exchange.forget_last_talk(call.id))
