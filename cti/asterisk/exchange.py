@@ -123,8 +123,8 @@ class Exchange:
         Answering puts the leg ``in_app``; a refusal marks it gone. Raises PhoneUnreachable.
         """
         number = self._settings.number
-        with contextlib.suppress(AriConflict):  # the same leg asked for twice: it rings
-            await self.ari.channels.originateWithId(
+        leg.ordered = asyncio.ensure_future(
+            self.ari.channels.originateWithId(
                 channelId=leg.id,
                 endpoint=f"PJSIP/{phone}",
                 app=APP,
@@ -135,6 +135,11 @@ class Exchange:
                 # Runs in the engine when this leg ends, whether we are alive or not.
                 variables={"CHANNEL(hangup_handler_push)": "agent-gone,s,1"},
             )
+        )
+        leg.ordered.add_done_callback(lambda done: done.cancelled() or done.exception())
+        with contextlib.suppress(AriConflict):  # the same leg asked for twice: it rings
+            # Shielded: whoever takes it back must know whether it was ordered.
+            await asyncio.shield(leg.ordered)
 
     async def talk(self, call_id: str, caller: CallerLeg, agent: ChannelLeg) -> None:
         """Join caller and agent; the agent's leg now owns the caller. Raises LegGone.
@@ -193,8 +198,13 @@ class Exchange:
             log.warning("leg.not_released", extra={"leg": leg.id, "status": str(error)})
 
     async def release_unborn(self, leg: ChannelLeg) -> None:
-        """Hang up a leg whose creation we stopped waiting for: it may appear a moment later."""
+        """Hang up a leg that we may just have ordered, and that may appear a moment later."""
+        if leg.ordered is None:
+            return
+        await asyncio.wait({leg.ordered})  # a hang-up that overtook the order would end nothing
         await self.release(leg)
+        if not isinstance(leg.ordered.exception(), AriTimeout | EngineAway):
+            return
         for _ in range(UNBORN_TRIES_MAX):
             await asyncio.sleep(UNBORN_SECONDS)
             try:

@@ -65,6 +65,7 @@ class ChannelLeg:
         self.entries = 0  # how often the channel has come into our hands
         self.entered = asyncio.Event()  # it did once more
         self._entered_at: datetime | None = None  # by the engine's clock
+        self.ordered: asyncio.Future[Any] | None = None  # an agent's leg: the order to ring it
         self.owns = False  # an agent's leg: the engine rescues its caller when it ends
         self.keys: asyncio.Queue[str] = asyncio.Queue(KEYS_KEPT_MAX)
         self._ari = ari
