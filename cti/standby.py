@@ -65,6 +65,7 @@ class Standby:
         self._problem: str | None = None  # a reason of the ``system.changed`` frame
         self._advice: str | None = None  # what a person should do about it
         self._team_is_known = False
+        self._presences_lag = False  # in the database, behind what we know
         self._closing: set[asyncio.Task[None]] = set()
 
     async def people(self) -> list[Agent]:
@@ -85,10 +86,19 @@ class Standby:
                 raise
             self._lost(error)
             return [_agent_of(row) for row in kept.people]
+        for agent in people:
+            for row in kept.people if kept is not None else ():
+                if row.id == agent.id and row.since_at > agent.since_at:
+                    # It could not be written before we were killed.
+                    agent.presence, agent.reason = Presence(row.presence), row.reason
+                    agent.since_at, agent.call_id = row.since_at, row.call_id
+                    self._presences_lag = True
         return people
 
     async def run(self, house: House) -> None:
         """Look after the database, keep what is good, say what is missing. For ever."""
+        if self._presences_lag:
+            house.team.store_all()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch(house))
             tasks.create_task(self._keep(house))

@@ -210,6 +210,27 @@ async def test_once_it_is_back_memory_wins_and_newcomers_join(house: House) -> N
         assert "ada" in house.team.agents
 
 
+async def test_a_presence_that_the_database_missed_before_we_were_killed_is_not_forgotten(
+    house: House,
+) -> None:
+    await lived_once(house)
+    away(house)
+    async with house.started():
+        house.team.move(house.rosa(), Presence.NOT_READY, "pause")
+        await until(
+            lambda: '"pause"' in (house.file.parent / "last-good" / last_good.FILE_NAME).read_text()
+        )
+    back(house)
+    async with house.started():
+        assert (house.rosa().presence, house.rosa().reason) == (Presence.NOT_READY, "pause")
+        await until(
+            lambda: house.ask("select presence from agents where id = 'rosa'") == [("NOT_READY",)]
+        )
+    house.ask("update agents set presence = 'READY', since_at = '2099-01-01 00:00:00.000000'")
+    async with house.started():
+        assert house.rosa().presence is Presence.READY
+
+
 async def test_another_version_is_left_alone_and_said_until_it_is_right(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
