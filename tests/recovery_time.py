@@ -14,6 +14,8 @@ from cti.parent import STEADY_SECONDS
 from tests.line import Line
 
 RECOVERED_SECONDS_MAX = 3.0
+# Beside other workers, which are other lines and other callers on the same two processors.
+RECOVERED_BESIDE_OTHERS_SECONDS_MAX = 6.0
 ROUND_SECONDS_MAX = 60.0
 BETWEEN_PROBES_SECONDS = 0.1
 LOOKED_EVERY_SECONDS = 0.01
@@ -33,10 +35,12 @@ class Recovery:
 def check(rounds: list[Recovery]) -> None:
     """Fail unless 95 in 100 recoveries, of few all, were in time."""
     print(*rounds, sep="\n")
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    seconds_max = RECOVERED_SECONDS_MAX if alone else RECOVERED_BESIDE_OTHERS_SECONDS_MAX
     for seconds in ("taken_back", "served"):
         ascending = sorted(getattr(one, seconds) for one in rounds)
         p95 = ascending[math.ceil(0.95 * len(ascending)) - 1]
-        assert p95 <= RECOVERED_SECONDS_MAX, (seconds, [str(one) for one in rounds])
+        assert p95 <= seconds_max, (seconds, [str(one) for one in rounds])
 
 
 async def kill_and_measure(line: Line, held: int, probe: Callable[[], Awaitable[None]]) -> Recovery:

@@ -118,7 +118,8 @@ async def attend(call: Call, house: House) -> Stage:
     line = LINE_OF[call.stage]
     if call.talk is None:
         if call.waiting_since_at is None:
-            call.waiting_since_at = clock.now()
+            # Who came first is served first, even when their first seconds went otherwise.
+            call.waiting_since_at = clock.now() if call.answered else call.started_at
         house.records.stage(
             call.id, call.stage.value, line=line, waiting_since_at=call.waiting_since_at
         )

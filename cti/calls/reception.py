@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import re
+from dataclasses import dataclass
 
 from cti import clock
 from cti.asterisk import ari_models as models
@@ -33,6 +34,14 @@ ARRIVALS_MAX = 1000
 LEGS_A_SECOND_MAX = 10  # no call rings phones faster than that
 CLAIMED_SECONDS_MAX = 3.0  # from our claim to the channel being ours
 AGENT_LEG = re.compile(r"(?P<call>[0-9a-f]{32})-(?P<agent>[a-z0-9._-]+)-(?P<number>\d+)")
+
+
+@dataclass
+class _Found:
+    """A call that we find in the engine, with its agents' legs: (leg, agent's id)."""
+
+    call: Call
+    legs: list[tuple[ChannelLeg, str]]
 
 
 class Reception:
@@ -173,22 +182,27 @@ class Reception:
                 ours = set(application.channel_ids) & set(channels)
         restarted = self._engine_started_at not in (None, engine.started_at)
         self._engine_started_at = engine.started_at
-        where = await house.exchange.where_they_are()
-        self._notice_the_gone(channels, ours, where, restarted)
-        taking_back = []
         running = {call.id: call for call in house.calls.values()}
         known = set(running)
-        written = set(house.calls)
+        found: list[_Found] = []
         for record in await house.records.open_calls():
             if record.id in known or record.engine_id != house.settings.engine_id:
                 continue
             if record.channel_id not in channels:
                 self._close_late(record, engine)
                 continue
-            work = self._take_back(record, channels, record.channel_id in ours)
-            taking_back.append(house.spawn(work))
+            found.append(self._recognise(record, channels, record.channel_id in ours))
             known.add(record.id)
-            written.add(record.channel_id)
+        try:
+            # Asked once mailboxes are open: an agent may hang up while we look.
+            where = await house.exchange.where_they_are()
+        except AriError:
+            for one in found:  # the next look at the engine finds them again
+                self._overlook(one)
+            raise
+        self._notice_the_gone(list(running.values()), channels, ours, where, restarted)
+        written = set(house.calls)
+        taking_back = [house.spawn(self._take_back(one, where)) for one in found]
         await self._tidy(channels, ours - written, known, running)
         if taking_back:
             await asyncio.wait(taking_back)
@@ -199,6 +213,7 @@ class Reception:
 
     def _notice_the_gone(
         self,
+        calls: list[Call],
         channels: dict[str, models.Channel],
         ours: set[str],
         where: dict[str, str],
@@ -206,7 +221,7 @@ class Reception:
     ) -> None:
         """Make true of the calls we run what happened while nobody told us."""
         lost_at = self._house.exchange.ari.lost_at if restarted else None
-        for call in list(self._house.calls.values()):
+        for call in calls:
             if call.caller.id not in channels:
                 call.caller.engine_stopped |= restarted
                 call.caller.mark_gone(None, lost_at)
@@ -238,20 +253,17 @@ class Reception:
             agent.outbox.push("call.ended", {"call": {"id": record.id}, "reason": reason})
             house.team.start_wrap_up(agent, record.id)
 
-    async def _take_back(
+    def _recognise(
         self, record: OpenCall, channels: dict[str, models.Channel], ours: bool
-    ) -> None:
-        """Resume one call at the stage that was written.
+    ) -> _Found:
+        """A call that we find again, its legs followed from here on.
 
         A caller who is not ``ours`` is in the dialplan's care, which will offer them.
         """
+        house = self._house
         channel = channels[record.channel_id]
         caller = CallerLeg(
-            self._house.exchange.ari,
-            channel.id,
-            channel.name,
-            self._house.seconds,
-            record.language or "fr",
+            house.exchange.ari, channel.id, channel.name, house.seconds, record.language or "fr"
         )
         caller.greeted = True
         caller.lease_unknown()  # another process gave it, some time ago
@@ -270,46 +282,47 @@ class Reception:
             outcome="talked" if record.answered_at else "abandoned",
             first=True,
         )
-        self._house.calls[channel.id] = call
-        try:
-            await self._take_up(call, channels, record.leg_id)
-        except Exception:  # noqa: BLE001 -- whatever it is, this caller must not be left alone
-            await failed(call, self._house)
-            await close(call, self._house)
-            caller.close()
-            return
-        log.info("call.taken_back", extra={"call": call.id, "stage": record.stage})
-        self._house.spawn(self._live(call))
-        self._house.spawn(self._remember_handover(call))
-
-    async def _take_up(
-        self, call: Call, channels: dict[str, models.Channel], leg_id: str | None
-    ) -> None:
-        """Find the call's legs again: the talk goes on, other legs are hung up.
-
-        ``leg_id``: the agent's leg that the record names.
-        """
-        house = self._house
-        # Mailboxes first: an agent may hang up while we look.
-        legs = {
-            found: ChannelLeg(house.exchange.ari, c, channel.name)
-            for c, channel in channels.items()
-            if (found := AGENT_LEG.fullmatch(c)) and found["call"] == call.id
-        }
         # A name that an earlier life gave to a leg is not given again: they are one in the record.
         age_seconds = (clock.now() - call.started_at).total_seconds()
         call.legs_made = round(max(age_seconds, 0) * LEGS_A_SECOND_MAX)
-        bridge = talk_bridge(call.id)
-        try:
-            where = await house.exchange.where_they_are()
-        except AriError:
-            for leg in legs.values():
-                leg.close()  # the next look at the engine lets go of them
-            raise
+        legs = [
+            (ChannelLeg(house.exchange.ari, id_, channels[id_].name), found["agent"])
+            for id_ in channels
+            if (found := AGENT_LEG.fullmatch(id_)) and found["call"] == call.id
+        ]
         # When three were talking, the one whom the record names owned the caller.
-        for found, leg in sorted(legs.items(), key=lambda one: one[1].id != leg_id):
+        legs.sort(key=lambda one: one[0].id != record.leg_id)
+        house.calls[channel.id] = call
+        return _Found(call, legs)
+
+    def _overlook(self, found: _Found) -> None:
+        for leg in (found.call.caller, *(leg for leg, _ in found.legs)):
+            leg.close()
+        del self._house.calls[found.call.caller.id]
+
+    async def _take_back(self, found: _Found, where: dict[str, str]) -> None:
+        """Resume one call at the stage that was written."""
+        call = found.call
+        try:
+            await self._take_up(found, where)
+        except Exception:  # noqa: BLE001 -- whatever it is, this caller must not be left alone
+            await failed(call, self._house)
+            await close(call, self._house)
+            call.caller.close()
+            return
+        log.info("call.taken_back", extra={"call": call.id, "stage": call.stage.value})
+        self._house.spawn(self._live(call))
+        self._house.spawn(self._remember_handover(call))
+
+    async def _take_up(self, found: _Found, where: dict[str, str]) -> None:
+        """Find out who is with the caller: the talk goes on, other legs are hung up."""
+        house, call = self._house, found.call
+        bridge, its_bridge = talk_bridge(call.id), where.get(call.caller.id)
+        if call.caller.in_app.is_set():
+            call.caller.found_in(its_bridge)
+        for leg, agent_id in found.legs:
             leg.owns = True  # perhaps; asked to let go of the caller, it does no harm
-            agent = house.team.agents.get(found["agent"])
+            agent = house.team.agents.get(agent_id)
             if agent is not None and where.get(leg.id) == bridge and call.talk is None:
                 call.talk = self._resume_talk(call, agent, leg)
             elif agent is not None and where.get(leg.id) == bridge and call.staying is None:
@@ -323,9 +336,8 @@ class Reception:
                 await house.exchange.own(call.talk.leg, call.caller)
                 if call.staying is not None:
                     await house.exchange.own(call.staying.leg, None)
-        if call.caller.in_app.is_set() and call.talk and where.get(call.caller.id) == bridge:
+        if call.caller.in_app.is_set() and call.talk is not None and its_bridge == bridge:
             call.caller.place = bridge
-            call.caller.found_in(bridge)
             with contextlib.suppress(AriError):  # the process before us may not have come to it
                 await house.exchange.stop_music(call.caller)
             await call.caller.lease(0)

@@ -592,6 +592,7 @@ async def stopping_a_playback_that_has_ended_is_no_news_about_the_leg(world: Wor
         async with a_leg(ari, phone) as leg:
             playing = await leg.play(SHORT)
             await leg.sees(events.PlaybackFinished, 4)
+            await asyncio.sleep(0.2)  # it is told to have ended a moment before it is gone
             with pytest.raises(Gone) as refused:
                 await ari.playbacks.stop(playbackId=playing)
             assert not isinstance(refused.value, LegGone)

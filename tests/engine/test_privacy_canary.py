@@ -120,7 +120,7 @@ async def test_in_a_whole_call_the_callers_number_is_nowhere_but_sealed(
         assert any(expected in place for place in files), expected
     assert any("call.offered" in place for place in frames)
     assert b"asterisk\0-f\0-C\0" in started_as
-    assert b"-m\0cti\0controller\0" in started_as
+    assert b"-m\0cti\0serve\0" in started_as
     assert found_in(files | frames | rung | {"the processes": started_as}) == []
 
     # Those who may ask for it do get it: the grep above had something to find.
