@@ -107,6 +107,16 @@ class Case:
     def talks(self, call: SeenCall) -> list[tuple[str, float, float]]:
         return [talk for talk in call.talks() if talk[0] in self.agents]
 
+    @property
+    def stays(self) -> list[tuple[str, float, float]]:
+        """(agent, from, to): asked for a third to come, until their own phone was down."""
+        return [
+            (agent, at, call.until)
+            for at, agent in self.run.stays
+            for call in self.run.side("agent")
+            if call.who == agent and call.began_at <= at <= call.until
+        ]
+
     def away(self, since: float, until: float, aftermath: float = AFTERMATH_SECONDS) -> list[Fault]:
         return self.run.broken(AWAY, since - aftermath, until)
 
@@ -339,12 +349,15 @@ def talk_gaps(case: Case) -> list[tuple[SeenCall, float, float]]:
 
 def one_to_one(case: Case) -> Verdict:
     verdict = Verdict("I2", "no caller with two agents, no agent with two callers or two offers")
+    stays = case.stays
     for call in (*case.callers, *case.run.side("agent")):
         verdict.examined += 1
         others = case.agents if call.side == "caller" else frozenset(c.who for c in case.callers)
         together = 0
         for sample in call.samples:
-            together = together + 1 if len(others & set(sample.tones)) > 1 else 0
+            two = others & set(sample.tones)
+            wanted = any(agent in two and since <= sample.at <= to for agent, since, to in stays)
+            together = together + 1 if len(two) > 1 and not wanted else 0
             if together == 2:
                 verdict.breaches.append(
                     f"{case.name(call)} heard {' and '.join(sample.tones)} "

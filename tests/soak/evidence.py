@@ -115,6 +115,7 @@ class Run:
     faults: list[Fault] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
     acks: list[tuple[float, str, int]] = field(default_factory=list)  # when, who, up to
+    stays: list[tuple[float, str]] = field(default_factory=list)  # when, who: asked for a third
     screens: list[tuple[float, str, bool]] = field(default_factory=list)
     quiet: dict[str, Any] = field(default_factory=dict)
     load: list[dict[str, Any]] = field(default_factory=list)
@@ -206,6 +207,8 @@ def _take(run: Run, line: dict[str, Any], started: dict[int, dict[str, Any]]) ->
             run.acks.append((line["t"], line["agent"], line["seq"]))
         case "screen":
             run.screens.append((line["t"], line["agent"], line["open"]))
+        case "stays":
+            run.stays.append((line["t"], line["agent"]))
         case "quiet":
             run.quiet = line
         case "load":

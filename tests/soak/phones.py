@@ -26,6 +26,7 @@ TALK_SECONDS_MAX = 40.0
 STAYS_SECONDS_MAX = 90.0
 GIVES_UP_IN_SILENCE_SECONDS = 20.0
 TAIL_SECONDS = 30.0  # the last words, kept when the line ended the call
+THIRD_SECONDS_MAX = 75.0  # an agent waits for who was asked to come; the line for 60
 CONTROL_CALL_SECONDS = 60.0
 CALLER_PLANS = {"patient": 50, "impatient": 15, "keys": 15, "unlucky": 12, "asks again": 8}
 AGENT_PLANS = {"answers": 76, "late": 4, "misses": 5, "declines": 6, "drops": 4, "vanishes": 3}
@@ -266,18 +267,35 @@ class Agent:
         return False
 
     async def _finish(self, call: PhoneCall, ear: Ear) -> None:
-        way = self._rng.choices(("hang up", "end", "orient"), (30, 35, 35))[0]
+        ways = ("hang up", "end", "orient", "together")
+        way = self._rng.choices(ways, (28, 32, 24, 16))[0]
         known = self.screen.connected_call
         if call.state == "ended" or way == "hang up" or known is None:
             return
-        if way == "orient" and self._me["role"] == "regulator":
+        if way in ("orient", "together") and self._me["role"] == "regulator":
+            stays = way == "together"
+            to = {"line": "listeners"}
             done = await self.screen.does(
-                "call.orient", call=known, to={"line": "listeners"}, handover="Parle bas."
+                "call.orient", call=known, to=to, handover="Parle bas.", together=stays
             )
+            if done and stays:
+                await self._stay(call, known)
+                return
         else:
             done = await self.screen.does("call.end", call=known)
         if done:
             await until(lambda: not self._hears_a_caller(ear), call, 10)
+
+    async def _stay(self, call: PhoneCall, known: str) -> None:
+        """Stay until the next one is there, and a little longer; then one way or the other."""
+        screen = self.screen
+        await until(
+            lambda: known in (screen.joined_call, screen.alone_call), call, THIRD_SECONDS_MAX
+        )
+        await until(self._people.stopping.is_set, call, self._rng.uniform(0.5, 6))
+        if self._rng.random() < 0.5 and call.state != "ended":
+            await screen.does("call.end", call=known)
+            await until(lambda: False, call, 10)
 
     def _hears_a_caller(self, ear: Ear) -> bool:
         return any(who in self._callers for who in ear.tones)

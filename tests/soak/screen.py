@@ -24,6 +24,8 @@ class Screen:
         self.agent = agent
         self.presence = ""
         self.connected_call: str | None = None  # the call this agent has, by its screen
+        self.joined_call: str | None = None  # the last call where somebody came to join them
+        self.alone_call: str | None = None  # … and where nobody could
         self._web, self._evidence, self._rng = web, evidence, rng
         self._token = ""
         self._epoch, self._seq = "", 0
@@ -99,6 +101,10 @@ class Screen:
                 self.presence = data["presence"]
             case "call.connected":
                 self.connected_call = data["call"]["id"]
+            case "call.joined":
+                self.joined_call = data["call"]["id"]
+            case "call.not_joined":
+                self.alone_call = data["call"]["id"]
             case "call.ended" | "call.withdrawn":
                 self.connected_call = None
         self._seq = frame["seq"]
@@ -118,6 +124,8 @@ class Screen:
         """Ask something of the line; False when it refuses or does not answer."""
         if self._socket is None:
             return False
+        if data.get("together"):  # before the answer, which may be lost
+            self._evidence.write("stays", agent=self.agent)
         result = asyncio.get_running_loop().create_future()
         id_ = f"{op}-{self._number + 1}"
         self._results[id_] = result

@@ -231,6 +231,18 @@ def test_a_caller_who_hears_two_agents_is_seen(story: Story) -> None:
     assert "heard rosa and lea" in story.broken()["I2"][0]
 
 
+def test_three_who_talk_because_the_first_asked_for_it_are_no_breach(story: Story) -> None:
+    story.anna.samples = [s for s in story.anna.samples if s.at < 30]
+    hears(story.anna, 30, 40, "rosa+lea")
+    assert "heard rosa and lea" in story.broken()["I2"][0]
+    story.run.stays.append((29.0, "rosa"))
+    assert story.broken() == {}
+    story.run.stays[0] = (35.0, "rosa")  # they came before that
+    assert "heard rosa and lea" in story.broken()["I2"][0]
+    story.run.stays[0] = (29.0, "lea")  # of another call of hers, or none
+    assert "heard rosa and lea" in story.broken()["I2"][0]
+
+
 def test_an_agent_who_hears_two_callers_is_seen(story: Story) -> None:
     hears(story.rosa, 40, 41, "anna+bo")
     assert "heard anna and bo" in story.broken()["I2"][0]
