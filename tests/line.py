@@ -286,11 +286,11 @@ class Desk:
             else:
                 self.frames.append((time.monotonic(), frame))
                 if self.acks:
+                    if frame["type"] == "call.offered":
+                        self.acked[frame["data"]["offer"]] = time.monotonic()
                     await self._socket.send_json(
                         {"op": "ack", "id": f"a{frame['seq']}", "data": {"seq": frame["seq"]}}
                     )
-                    if frame["type"] == "call.offered":
-                        self.acked[frame["data"]["offer"]] = time.monotonic()
             self._news.set()
 
     async def does(self, op: str, **data: Any) -> dict[str, Any]:
