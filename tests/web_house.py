@@ -98,7 +98,12 @@ class MemoryPresences:
         return True
 
     async def set_presence(
-        self, agent_id: str, presence: str, reason: str | None, call_id: str | None
+        self,
+        agent_id: str,
+        presence: str,
+        reason: str | None,
+        call_id: str | None,
+        since_at: datetime,
     ) -> None:
         pass
 

@@ -11,7 +11,9 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
+from cti import clock
 from cti.asterisk.ari import Ari, AriConflict, AriError, AriTimeout, EngineAway, Gone, LegGone
+from cti.asterisk.ari_base import SECONDS_MAX
 from cti.asterisk.engine import write_on_call
 from cti.asterisk.legs import CallerLeg, ChannelLeg, is_waiting, waiting_bridge
 from cti.config import Settings
@@ -19,10 +21,12 @@ from cti.config import Settings
 log = logging.getLogger("fil.exchange")
 
 APP = "fil"
+MUSIC_LATE_SECONDS_MAX = 60.0
 MUSIC = "fil"  # the engine's class of music for callers
 OBEYED_SECONDS_MAX = 2.0  # a command that a caller's sound or an agent's freedom waits for
 TOLD_SECONDS_MAX = 1.0  # from the engine's obeying to its telling: perhaps the wire stands still
 INSISTED_AFTER_SECONDS = (0.2, 1.0)  # when it failed: it is given again, and once more
+GIVEN_BACK_SECONDS_MAX = 5.0
 UNBORN_SECONDS = 1.0  # what we stopped waiting for may appear so much later
 UNBORN_TRIES_MAX = 10  # six seconds each, at most
 
@@ -55,7 +59,7 @@ class Exchange:
         """Take a call that the dialplan offers; False when it is no longer to be had."""
         try:
             await self.ari.events.claimChannel(channelId=channel_id, application=APP)
-        except AriTimeout:
+        except (AriTimeout, EngineAway):
             return True  # perhaps: it is ours if it comes
         except AriError:
             return False
@@ -66,32 +70,36 @@ class Exchange:
 
         The caller must not be playing. Raises LegGone.
         """
-        caller.place = place = waiting_bridge(line)
+        caller.place = waiting_bridge(line)
         async with caller.moving:
-            await self._insist(lambda: self._put_in(caller, place))
+            await self._insist(lambda: self._put_in(caller))
         await caller.cover(15)
 
     async def hold_afresh(self, caller: CallerLeg) -> None:
         """Bring a caller who is astray into the waiting bridge they belong in. Raises LegGone."""
         async with caller.moving:
-            if caller.place is not None and is_waiting(caller.place) and not caller.playing:
-                await self._put_in(caller, caller.place)
+            if not caller.playing:
+                await self._put_in(caller)
 
-    async def _put_in(self, caller: CallerLeg, place: str) -> None:
-        if caller.place != place:
-            return  # they belong elsewhere by now
+    async def _put_in(self, caller: CallerLeg) -> None:
+        if caller.place is None or not is_waiting(caller.place):
+            return  # they belong in a talk by now
         if not caller.bridge_known:
             await self._find(caller)
-        if caller.bridge != place:
-            if is_waiting(caller.bridge):
-                caller.astray.set()  # straight from one to another, the music is lost
-            await self._add(caller, place)
+        if caller.bridge is not None and is_waiting(caller.bridge):
+            # Of whichever line: the music is the same, and to move would be a moment of silence.
+            caller.place = caller.bridge
+        else:
+            await self._add(caller, caller.place)
         if caller.astray.is_set():
             # Music of their own: never do they have to leave the bridge, into silence, for it.
             caller.asked_music = True
+            # Should it not be answered, it may come when they are in a talk.
+            caller.music_late_until = clock.monotonic() + MUSIC_LATE_SECONDS_MAX
             await self.ari.channels.startMoh(
                 channelId=caller.id, mohClass=MUSIC, seconds_max=OBEYED_SECONDS_MAX
             )
+            caller.music_late_until = 0.0
             caller.astray.clear()
 
     async def _add(self, caller: CallerLeg, place: str) -> None:
@@ -108,13 +116,13 @@ class Exchange:
 
     async def _find(self, caller: CallerLeg) -> None:
         """Ask the engine which bridge the caller is in."""
-        where = await self.where_they_are()
+        where = await self.where_they_are(OBEYED_SECONDS_MAX)
         if not caller.bridge_known:  # else the engine has told meanwhile, and later
             caller.found_in(where.get(caller.id))
 
-    async def where_they_are(self) -> dict[str, str]:
+    async def where_they_are(self, seconds_max: float = SECONDS_MAX) -> dict[str, str]:
         """The bridge of each channel that is in one. Raises AriError."""
-        bridges = await self.ari.bridges.list()
+        bridges = await self.ari.bridges.list(seconds_max=seconds_max)
         return {channel: bridge.id for bridge in bridges for channel in bridge.channels}
 
     async def ring(self, leg: ChannelLeg, phone: str, seconds_max: int) -> None:
@@ -149,12 +157,24 @@ class Exchange:
         caller.place = bridge = talk_bridge(call_id)
         async with caller.moving:
             await self._make_bridge(bridge, "mixing,dtmf_events")
-            await caller.lease(0)
+            # In this order: without a lease, only whoever owns them brings them back.
             await self.own(agent, caller)
+            await caller.lease(0)
             caller.bridge_known = False  # until the engine has told
             await self.ari.bridges.addChannel(bridgeId=bridge, channel=[caller.id, agent.id])
             if caller.dialplan_music or caller.asked_music:
                 await self.stop_music(caller)
+
+    async def stop_late_music(self, call_id: str, caller: CallerLeg) -> None:
+        """End music that was asked for in vain and may have come since, in this call's talk."""
+        if clock.monotonic() >= caller.music_late_until:
+            return
+        async with caller.moving:
+            if caller.place == talk_bridge(call_id):
+                with contextlib.suppress(AriError):
+                    await self.ari.channels.stopMoh(
+                        channelId=caller.id, seconds_max=OBEYED_SECONDS_MAX
+                    )
 
     async def stop_music(self, caller: CallerLeg) -> None:
         """End music of the caller's own, which covers a talk. Raises LegGone.
@@ -227,11 +247,19 @@ class Exchange:
         """How many packets of sound the phone of this leg has sent so far. Raises AriError."""
         return (await self.ari.channels.rtpstatistics(channelId=leg.id)).rxcount
 
-    async def drop(self, leg: ChannelLeg) -> None:
-        """End a leg whose phone has vanished; the engine brings its caller back to us."""
+    async def drop(self, leg: ChannelLeg) -> bool:
+        """End a leg whose phone has vanished; the engine brings its caller back to us.
+
+        False when the engine did not obey.
+        """
         leg.lost = True
-        with contextlib.suppress(AriError):
-            await self.ari.channels.hangup(channelId=leg.id)
+        try:
+            await self.ari.channels.hangup(channelId=leg.id, seconds_max=OBEYED_SECONDS_MAX)
+        except LegGone:
+            return True
+        except AriError:
+            return False
+        return True
 
     async def hang_up(self, caller: CallerLeg) -> None:
         """End the caller's leg; for after a goodbye."""
@@ -258,18 +286,33 @@ class Exchange:
                 return
         await command()
 
-    async def give_back(self, caller: CallerLeg) -> None:
-        """Hand the caller to the dialplan's fallback: for when we cannot serve them."""
+    async def give_back(self, caller: CallerLeg) -> bool:
+        """Hand the caller to the dialplan's fallback: for when we cannot serve them.
+
+        False when the engine does not obey: then only the end of the leg that owns them does it.
+        """
+        await caller.lease(GIVEN_BACK_SECONDS_MAX)  # should all that follows fail
         with contextlib.suppress(AriError):
             await caller.stop_playing()
             await caller.stop_what_plays()
             await self.ari.channels.setChannelVar(
                 channelId=caller.id, variable="FIL_GREETED", value="1"
             )
-        with contextlib.suppress(AriError):
-            await self.ari.channels.continueInDialplan(
-                channelId=caller.id, context="alone", extension="s", priority=1
+        try:
+            await self._insist(
+                lambda: self.ari.channels.continueInDialplan(
+                    channelId=caller.id,
+                    context="alone",
+                    extension="s",
+                    priority=1,
+                    seconds_max=OBEYED_SECONDS_MAX,
+                )
             )
+        except (LegGone, AriConflict):
+            return True  # they are there, or nowhere
+        except AriError:
+            return False
+        return True
 
     async def forget_talk(self, call_id: str) -> bool:
         """Destroy a call's talk bridge; False when there is none."""

@@ -249,6 +249,7 @@ class CallerLeg(ChannelLeg):
         self.moving = asyncio.Lock()
         self.dialplan_music = True  # perhaps: it ends in a waiting bridge
         self.asked_music = True  # perhaps: music of their own, that we asked for
+        self.music_late_until = 0.0  # monotonic: music asked for in vain may still come
         self._last_bridge: str | None = None  # since they came into our hands
         self._bridge_told = asyncio.Event()
 
@@ -258,6 +259,8 @@ class CallerLeg(ChannelLeg):
         match event:
             case events.StasisStart() if self.entries > entries:
                 self._in_no_bridge()
+                if self.place is not None:
+                    self.astray.set()  # whatever brought them out of it
             case events.StasisEnd():
                 self._in_no_bridge()
             case events.ChannelLeftBridge(bridge=left):

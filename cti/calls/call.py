@@ -175,13 +175,21 @@ async def failed(call: Call, house: House) -> None:
     """Our bug must not cost a caller: the dialplan takes over. For use in an ``except``."""
     log.exception("call.failed", extra={"call": call.id})
     call.outcome, call.ended_by = "failed", "line"
+    # Written first: a look at the engine must not find this call again.
+    house.records.closed(call.id, outcome=call.outcome, ended_by=call.ended_by, at=clock.now())
     # Forgotten first: when the dialplan offers this caller again, they are a new call.
     house.calls.pop(call.caller.id, None)
-    await house.exchange.give_back(call.caller)
+    if not await house.exchange.give_back(call.caller):
+        # They stay owned: the end of such a leg makes the engine bring them back.
+        for leg in (*call.parted, *(talk.leg for talk in (call.talk, call.staying) if talk)):
+            leg.owns = False
 
 
 async def close(call: Call, house: House) -> None:
     """Give back what the call still holds, and close its record."""
+    if call.outcome == "failed":  # and written
+        await release(call, house)
+        return
     if call.caller.engine_stopped:
         call.outcome, call.ended_by = "engine_restart", "engine"
     await release(call, house)

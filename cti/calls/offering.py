@@ -183,6 +183,7 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
     if not leg.gone.is_set():
         await house.exchange.release(leg)
     if leg.unheard:
+        house.spawn(house.exchange.release_unborn(leg))  # perhaps only not yet there
         withdraw(call, house, "phone_unreachable", Presence.READY, None)
         raise EngineAway("offer")
     await leg.end_explained()

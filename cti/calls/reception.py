@@ -196,7 +196,7 @@ class Reception:
         try:
             # Asked once mailboxes are open: an agent may hang up while we look.
             where = await house.exchange.where_they_are()
-        except AriError:
+        except BaseException:  # cancelled, too, when the wire is lost meanwhile
             for one in found:  # the next look at the engine finds them again
                 self._overlook(one)
             raise
@@ -344,7 +344,9 @@ class Reception:
         elif call.caller.in_app.is_set():
             await call.caller.stop_what_plays()
             if call.talk is not None:  # one of three left, and took the caller out with them
-                await together(call, house, call.talk)
+                # Not from here: nobody is told anything before every call is taken back.
+                call.caller.place = bridge
+                call.caller.astray.set()
         for talk in (call.talk, call.staying):
             if talk is not None and talk.agent.engagement is not None:
                 talk.agent.outbox.push("call.connected", {"call": talk.agent.engagement.view})

@@ -9,7 +9,7 @@ from typing import Any
 
 from cti import clock
 from cti.asterisk.ari import AriConflict, AriError, LegGone
-from cti.asterisk.exchange import TOLD_SECONDS_MAX, talk_bridge
+from cti.asterisk.exchange import TOLD_SECONDS_MAX
 from cti.asterisk.legs import is_waiting
 from cti.calls.house import House
 from cti.calls.offering import (
@@ -70,6 +70,8 @@ async def join(call: Call, house: House, talk: Talk) -> None:
     """Have the caller and the agent hear each other. Doing it twice does no harm."""
     with contextlib.suppress(LegGone, AriConflict):  # whoever left says so to converse()
         await house.exchange.talk(call.id, call.caller, talk.leg)
+        if call.staying is not None:
+            await house.exchange.own(call.staying.leg, None)
         await hang_up_parted(call, house)
     call.interruptions = 0
 
@@ -78,6 +80,8 @@ async def together(call: Call, house: House, talk: Talk) -> None:
     """Join the caller and this agent as soon as the caller is in our hands. Raises HungUp."""
     while True:
         await call.caller.in_our_hands()
+        if talk is not call.talk or talk.leg.gone.is_set():
+            return None  # over meanwhile
         talk.caller_entries = call.caller.entries
         try:
             await house.exchange.talk(call.id, call.caller, talk.leg)
@@ -96,13 +100,14 @@ async def keep_in_place(call: Call, house: House) -> None:
         await caller.astray.wait()
         await caller.quiet()
         await caller.in_our_hands()
+        talk, place = call.talk, caller.place
         with contextlib.suppress(AriError):  # tried again
-            if is_waiting(caller.place):
+            if is_waiting(place):
                 await house.exchange.hold_afresh(caller)
-            elif call.talk is None or await caller.told_in(talk_bridge(call.id), TOLD_SECONDS_MAX):
+            elif talk is not None and not await caller.told_in(place or "", TOLD_SECONDS_MAX):
+                await together(call, house, talk)
+            elif caller.place == place:
                 caller.astray.clear()
-            else:
-                await together(call, house, call.talk)
         await asyncio.sleep(ASTRAY_AGAIN_SECONDS)
         await house.exchange.ari.in_step.wait()
 
@@ -116,6 +121,7 @@ async def watch_phone(call: Call, house: House, talk: Talk) -> None:
     heard = -1
     while talk in (call.talk, call.staying):
         await asyncio.sleep(PHONE_CHECKED_EVERY_SECONDS)
+        await house.exchange.stop_late_music(call.id, call.caller)
         if await house.exchange.is_registered(talk.agent.phone):
             heard = -1
             continue
@@ -123,8 +129,8 @@ async def watch_phone(call: Call, house: House, talk: Talk) -> None:
             packets = await house.exchange.packets_heard(talk.leg)
         except AriError:
             continue
-        if packets == heard and talk in (call.talk, call.staying):
-            await house.exchange.drop(talk.leg)
+        mute = packets == heard and talk in (call.talk, call.staying)
+        if mute and await house.exchange.drop(talk.leg):
             break
         heard = packets
 
@@ -238,9 +244,11 @@ async def let_go(call: Call, house: House) -> None:
 async def hang_up_parted(call: Call, house: House) -> None:
     """Hang up the legs of the agents who no longer have the caller."""
     while call.parted:
-        leg = call.parted.pop()
+        leg = call.parted[-1]  # until then: we may be cancelled here
         await house.exchange.release(leg)
         leg.close()
+        if leg in call.parted:
+            call.parted.remove(leg)
 
 
 async def farewell(call: Call, house: House, line: Line) -> Stage:
@@ -372,6 +380,7 @@ async def bring_in(call: Call, house: House) -> Stage:
     assert call.ask is not None
     call.talk, call.staying, call.ringing = call.ringing, call.talk, None
     line = call.ask.line
+    call.stage = STAGE_OF[line]  # should the engine not obey, this is the one to enter again
     call.path.append(line)
     begin_talk(call, house, line)
     call.talk.caller_entries = call.staying.caller_entries  # moved since: see leave()
@@ -380,7 +389,7 @@ async def bring_in(call: Call, house: House) -> Stage:
     for talk, other in ((call.talk, call.staying), (call.staying, call.talk)):
         joined = {"id": other.agent.id, "name": other.agent.name}
         talk.agent.outbox.push("call.joined", {"call": {"id": call.id}, "agent": joined})
-    return STAGE_OF[line]
+    return call.stage
 
 
 async def leave(call: Call, house: House, talk: Talk) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
 from typing import Any, Protocol
 
 from cti import clock
@@ -39,9 +40,14 @@ class PresenceStore(Protocol):
         """Take the agent for the call if, and only if, they are READY. One atomic statement."""
 
     async def set_presence(
-        self, agent_id: str, presence: str, reason: str | None, call_id: str | None
+        self,
+        agent_id: str,
+        presence: str,
+        reason: str | None,
+        call_id: str | None,
+        since_at: datetime,
     ) -> None:
-        """Write a presence."""
+        """Write a presence, and since when it is so."""
 
 
 class Team:
@@ -292,8 +298,8 @@ class Team:
         self.presence_moved()
 
     def _write(self, agent: Agent) -> None:
-        id_, presence, reason, call_id = agent.id, agent.presence.value, agent.reason, agent.call_id
-        self._writes.put_nowait(lambda: self._store.set_presence(id_, presence, reason, call_id))
+        now = (agent.id, agent.presence.value, agent.reason, agent.call_id, agent.since_at)
+        self._writes.put_nowait(lambda: self._store.set_presence(*now))
         self._stored = False
 
     async def _write_all(self) -> None:

@@ -151,14 +151,18 @@ class PeopleStore:
         return taken == 1
 
     async def set_presence(
-        self, agent_id: str, presence: str, reason: str | None, call_id: str | None
+        self,
+        agent_id: str,
+        presence: str,
+        reason: str | None,
+        call_id: str | None,
+        since_at: datetime,
     ) -> None:
-        """Write what someone can take now, whatever it was before."""
-        now = clock.now()
+        """Write what someone can take, whatever it was before."""
         await self._run(
             update(Agent)
             .where(Agent.id == agent_id)
-            .values(presence=presence, reason=reason, call_id=call_id, since_at=now)
+            .values(presence=presence, reason=reason, call_id=call_id, since_at=since_at)
         )
 
     async def verify(self, username: str, password: str) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from random import Random
 from typing import Any, TypeVar
 
@@ -198,7 +199,12 @@ class MemoryPresence:
         return free
 
     async def set_presence(
-        self, agent_id: str, presence: str, reason: str | None, call_id: str | None
+        self,
+        agent_id: str,
+        presence: str,
+        reason: str | None,
+        call_id: str | None,
+        since_at: datetime,  # noqa: ARG002 -- the judge looks at no time of a presence
     ) -> None:
         """Write a presence."""
         await self._weather.pass_through()

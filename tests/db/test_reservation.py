@@ -32,7 +32,7 @@ async def people(database: Database, keys: Keys) -> PeopleStore:
         await store.add(
             agent_id, name=agent_id.title(), roles=["regulator"], phone=agent_id, password="x" * 12
         )
-        await store.set_presence(agent_id, "READY", None, None)
+        await store.set_presence(agent_id, "READY", None, None, datetime.now(UTC))
     return store
 
 
@@ -51,7 +51,7 @@ async def test_two_processes_that_want_one_agent_get_them_once(
     other_database = create_database(url)
     other = PeopleStore(other_database, keys)
     for turn in range(10):
-        await people.set_presence("rosa", "READY", None, None)
+        await people.set_presence("rosa", "READY", None, None, datetime.now(UTC))
         won = await asyncio.gather(
             people.reserve("rosa", f"ours-{turn}"), other.reserve("rosa", f"theirs-{turn}")
         )
@@ -61,7 +61,7 @@ async def test_two_processes_that_want_one_agent_get_them_once(
 
 @pytest.mark.parametrize("presence", ["LOGGED_OUT", "NOT_READY", "RESERVED", "TALKING", "WRAP_UP"])
 async def test_only_someone_ready_can_be_reserved(people: PeopleStore, presence: str) -> None:
-    await people.set_presence("rosa", presence, None, "another-call")
+    await people.set_presence("rosa", presence, None, "another-call", datetime.now(UTC))
     assert not await people.reserve("rosa", "this-call")
     assert await people.reserve("remy", "this-call")
     rosa = next(agent for agent in await people.load() if agent.id == "rosa")

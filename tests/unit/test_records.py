@@ -772,7 +772,7 @@ async def test_an_unknown_account_costs_the_same_work_as_a_wrong_password(
 
 
 async def test_the_team_is_loaded_as_it_was_left(people: PeopleStore) -> None:
-    await people.set_presence("rosa", "NOT_READY", "pause", None)
+    await people.set_presence("rosa", "NOT_READY", "pause", None, datetime.now(UTC))
     (rosa,) = await people.load()
     assert (rosa.id, rosa.name, rosa.phone) == ("rosa", "Rosa", "rosa")
     assert rosa.roles == {"regulator", "supervisor"}
@@ -783,7 +783,7 @@ async def test_the_team_is_loaded_as_it_was_left(people: PeopleStore) -> None:
 async def test_adding_someone_again_changes_them_and_keeps_their_presence(
     people: PeopleStore,
 ) -> None:
-    await people.set_presence("rosa", "READY", None, None)
+    await people.set_presence("rosa", "READY", None, None, datetime.now(UTC))
     await people.add("rosa", name="Rosa B.", roles=["listener"], phone="rosa", password="nouvelle")
     (rosa,) = await people.load()
     assert (rosa.name, rosa.presence) == ("Rosa B.", "READY")

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 import pytest
 
@@ -39,7 +40,12 @@ class Store:
         return True
 
     async def set_presence(
-        self, agent_id: str, presence: str, reason: str | None, call_id: str | None
+        self,
+        agent_id: str,
+        presence: str,
+        reason: str | None,
+        call_id: str | None,
+        since_at: datetime,
     ) -> None:
         await asyncio.sleep(self.write_seconds)
         if self.fails:
