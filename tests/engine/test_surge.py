@@ -162,7 +162,8 @@ async def test_fault_25_in_a_surge_all_are_answered_the_crowd_is_told_and_nobody
         }
         assert (last["outcome"], last["ended_by"]) == ("abandoned", "caller")
         assert sorted([*taken, *served]) == sorted(record["id"] for record in others)
-        rung_at = [record["legs"][0]["rung_at"] for record in others]
+        # The first two had an agent each, and waited for nobody.
+        rung_at = [record["legs"][0]["rung_at"] for record in others[2:]]
         assert rung_at == sorted(rung_at)
         assert len(answered_ms) == SURGE
         assert max(answered_ms) < ANSWERED_MS_MAX
