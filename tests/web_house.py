@@ -97,14 +97,7 @@ class MemoryPresences:
     async def reserve(self, agent_id: str, call_id: str) -> bool:
         return True
 
-    async def set_presence(
-        self,
-        agent_id: str,
-        presence: str,
-        reason: str | None,
-        call_id: str | None,
-        since_at: datetime,
-    ) -> None:
+    async def set_presence(self, *_: object, **__: object) -> None:
         pass
 
 

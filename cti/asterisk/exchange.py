@@ -21,12 +21,12 @@ from cti.config import Settings
 log = logging.getLogger("fil.exchange")
 
 APP = "fil"
-MUSIC_LATE_SECONDS_MAX = 60.0
+MUSIC_LATE_SECONDS_MAX = 60.0  # music that was asked for in vain comes by then, or never
 MUSIC = "fil"  # the engine's class of music for callers
 OBEYED_SECONDS_MAX = 2.0  # a command that a caller's sound or an agent's freedom waits for
 TOLD_SECONDS_MAX = 1.0  # from the engine's obeying to its telling: perhaps the wire stands still
 INSISTED_AFTER_SECONDS = (0.2, 1.0)  # when it failed: it is given again, and once more
-GIVEN_BACK_SECONDS_MAX = 5.0
+GIVEN_BACK_SECONDS_MAX = 5.0  # then the engine takes the caller back by itself
 UNBORN_SECONDS = 1.0  # what we stopped waiting for may appear so much later
 UNBORN_TRIES_MAX = 10  # six seconds each, at most
 

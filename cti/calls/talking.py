@@ -35,7 +35,7 @@ STAY_SECONDS = 5.0  # after the goodbye of an agent: time to ask for someone aga
 PHONE_CHECKED_EVERY_SECONDS = 3.0  # during a talk
 LOST_CAUSES = frozenset({3, 18, 27, 38, 41, 42, 44, 102})  # Q.850: the wire, not the person
 LOST_STATUSES = frozenset({408, 480, 500, 502, 503, 504})  # SIP: likewise
-ASTRAY_AGAIN_SECONDS = 0.2
+ASTRAY_AGAIN_SECONDS = 0.2  # between two tries to bring a caller back
 News = tuple[Talk, Decision | None]  # what an agent decided; None: their leg has ended
 
 

@@ -501,19 +501,20 @@ def _answer(c: Command) -> None:
 
 @_on("POST", "/channels/{id}/moh")
 def _music_on(c: Command) -> None:
-    ch = _ours(c, c.ids["id"])
-    if ch is not None:
-        c.reply(204, None)
-        ch.commands.append(lambda: c.engine.music_on(ch))
-        c.engine.turn(ch)
+    _music(c, c.engine.music_on)
 
 
 @_on("DELETE", "/channels/{id}/moh")
 def _music_off(c: Command) -> None:
+    _music(c, c.engine.music_off)
+
+
+def _music(c: Command, change: Callable[[Channel], None]) -> None:
+    """Promised at once, done in turn."""
     ch = _ours(c, c.ids["id"])
     if ch is not None:
         c.reply(204, None)
-        ch.commands.append(lambda: c.engine.music_off(ch))
+        ch.commands.append(lambda: change(ch))
         c.engine.turn(ch)
 
 
