@@ -28,7 +28,6 @@ from cti.people.agents import Presence, Role
 from cti.people.team import Team
 from cti.records.database import (
     Database,
-    DatabaseAway,
     DatabaseRefused,
     WrongVersion,
     create_database,
@@ -224,8 +223,8 @@ async def _purge(database: Database) -> None:
             purged = await purge(database, clock.now())
             if purged:
                 log.info("sealed.purged", extra={"rows": purged})
-        except DatabaseAway:
-            log.warning("sealed.not_purged")  # in an hour, then
+        except Exception as error:  # noqa: BLE001 -- no call ends for it; in an hour, then
+            log.warning("sealed.not_purged", extra={"error": type(error).__name__})
         await asyncio.sleep(PURGE_EVERY_SECONDS)
 
 

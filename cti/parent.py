@@ -129,7 +129,11 @@ class Parent:
         delay = RESTART_SECONDS_MIN
         while not self._stopping:
             began = time.monotonic()
-            code = self._live_once()
+            try:
+                code = self._live_once()
+            except OSError as error:  # no memory, no process, no file to be had just now
+                log.error("controller.not_started", extra={"error": type(error).__name__})
+                code = EXIT_TRY_AGAIN
             if code == EXIT_REFUSED:
                 return code
             if self._stopping:
@@ -146,6 +150,9 @@ class Parent:
         heard, told = os.pipe()
         try:
             self._child = self._start(heard, told)
+        except OSError:
+            os.close(heard)
+            raise
         finally:
             os.close(told)
         if self._stopping:

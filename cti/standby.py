@@ -172,10 +172,7 @@ class Standby:
         # Queued before anything may be read: who is reserved is asked of a store that is true.
         house.team.store_all()
         self._database.shut = None
-        try:
-            await self._write_phones()
-        except (SealBroken, SettingsError) as error:  # the engine goes on with those it has
-            log.error("phones.not_written", extra={"error": type(error).__name__})
+        await self._write_phones()
         self._problem = self._advice = None
         log.warning("database.back")
         with contextlib.suppress(AriError):
@@ -190,8 +187,12 @@ class Standby:
 
     async def _write_phones(self) -> None:
         """Write the desk phones' accounts for the engine. Raises DatabaseAway."""
-        secrets = await self._store.sip_secrets()
-        write_phones(self._settings, [PhoneAccount(*account) for account in secrets.items()])
+        try:
+            secrets = await self._store.sip_secrets()
+            write_phones(self._settings, [PhoneAccount(*account) for account in secrets.items()])
+        except (OSError, SealBroken, SettingsError) as error:
+            # A full disk, one altered secret: the engine goes on with the phones it has.
+            log.error("phones.not_written", extra={"error": type(error).__name__})
 
     # -- what is kept, and what is said -----------------------------------------
 

@@ -172,19 +172,24 @@ class Exchange:
         async with caller.moving:
             if caller.place == talk_bridge(call_id):
                 with contextlib.suppress(AriError):
-                    await self.ari.channels.stopMoh(
-                        channelId=caller.id, seconds_max=OBEYED_SECONDS_MAX
-                    )
+                    await self._stop_music(caller)
 
     async def stop_music(self, caller: CallerLeg) -> None:
         """End music of the caller's own, which covers a talk. Raises LegGone.
 
         Only once they are in it: whatever becomes of us, better music than silence.
         """
-        await self._insist(
-            lambda: self.ari.channels.stopMoh(channelId=caller.id, seconds_max=OBEYED_SECONDS_MAX)
-        )
+        await self._insist(lambda: self._stop_music(caller))
         caller.dialplan_music = caller.asked_music = False
+
+    async def _stop_music(self, caller: CallerLeg) -> None:
+        try:
+            await self.ari.channels.stopMoh(channelId=caller.id, seconds_max=OBEYED_SECONDS_MAX)
+        except (AriTimeout, EngineAway):
+            # It may come when they wait again, and end the music of the waiting bridge.
+            caller.silence_late_until = clock.monotonic() + MUSIC_LATE_SECONDS_MAX
+            caller.astray.set()  # looked at now, and as long as it may come
+            raise
 
     async def bring_in(
         self, call_id: str, caller: CallerLeg, newcomer: ChannelLeg, staying: ChannelLeg

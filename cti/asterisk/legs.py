@@ -250,6 +250,7 @@ class CallerLeg(ChannelLeg):
         self.dialplan_music = True  # perhaps: it ends in a waiting bridge
         self.asked_music = True  # perhaps: music of their own, that we asked for
         self.music_late_until = 0.0  # monotonic: music asked for in vain may still come
+        self.silence_late_until = 0.0  # … or its end
         self._last_bridge: str | None = None  # since they came into our hands
         self._bridge_told = asyncio.Event()
 
@@ -267,6 +268,8 @@ class CallerLeg(ChannelLeg):
                 self._last_bridge = left.id
                 if left.id == self.bridge:
                     self.bridge, self.bridge_known = None, True
+                if left.id == self.place:
+                    self.astray.set()
             case events.ChannelEnteredBridge(bridge=entered):
                 self._came_into(entered.id)
             case _:

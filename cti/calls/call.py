@@ -179,6 +179,7 @@ async def failed(call: Call, house: House) -> None:
     house.records.closed(call.id, outcome=call.outcome, ended_by=call.ended_by, at=clock.now())
     # Forgotten first: when the dialplan offers this caller again, they are a new call.
     house.calls.pop(call.caller.id, None)
+    house.give_up(call.caller.id)
     if not await house.exchange.give_back(call.caller):
         # They stay owned: the end of such a leg makes the engine bring them back.
         for leg in (*call.parted, *(talk.leg for talk in (call.talk, call.staying) if talk)):

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fil.house")
 
+FAILURES_MAX = 2  # of one caller, within LEFT_ALONE_SECONDS
+LEFT_ALONE_SECONDS = 90.0  # the dialplan needs sixty until it says numbers
+
 
 @dataclass(eq=False)
 class House:
@@ -39,7 +42,23 @@ class House:
     clock: Callable[[], datetime] = clock.now
     repeats: Repeats = field(default_factory=Repeats)
     calls: dict[str, Call] = field(default_factory=dict)  # by the caller's channel
+    _given_up: list[tuple[str, float]] = field(default_factory=list)  # (channel, monotonic)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def give_up(self, channel_id: str) -> None:
+        """A call failed for good: its caller is given back to the dialplan."""
+        now = clock.monotonic()
+        self._given_up = [one for one in self._given_up if now - one[1] < LEFT_ALONE_SECONDS]
+        self._given_up.append((channel_id, now))
+
+    def leaves_alone(self, channel_id: str) -> bool:
+        """Whether this caller failed twice with us of late.
+
+        Claimed each time, they would never come to the dialplan's on-call phones and numbers.
+        """
+        now = clock.monotonic()
+        of_late = [id_ for id_, at in self._given_up if now - at < LEFT_ALONE_SECONDS]
+        return of_late.count(channel_id) >= FAILURES_MAX
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something beside the calls; its failure is logged and stays its own."""

@@ -75,7 +75,9 @@ class Reception:
         """Claim every call on offer, for ever; each one in its own task."""
         while True:
             channel = await self._offered.get()
-            if channel.id not in self._claiming:  # an offer may be told twice
+            if self._house.leaves_alone(channel.id):
+                log.warning("call.left_to_the_dialplan")
+            elif channel.id not in self._claiming:  # an offer may be told twice
                 self._claiming.add(channel.id)
                 self._house.spawn(self._claim(channel))
 
@@ -248,7 +250,9 @@ class Reception:
         house.records.closed(record.id, outcome=outcome, ended_by=ended_by, at=at)
         log.info("call.closed_late", extra={"call": record.id, "outcome": outcome})
         agent = house.team.agents.get(record.agent_id or "")
-        if agent is not None and agent.engagement is None and agent.presence is Presence.TALKING:
+        if agent is None or agent.call_id != record.id:
+            return  # they have had another since
+        if agent.engagement is None and agent.presence is Presence.TALKING:
             reason = outcome if outcome == "engine_restart" else "caller_left"
             agent.outbox.push("call.ended", {"call": {"id": record.id}, "reason": reason})
             house.team.start_wrap_up(agent, record.id)

@@ -36,6 +36,7 @@ PHONE_CHECKED_EVERY_SECONDS = 3.0  # during a talk
 LOST_CAUSES = frozenset({3, 18, 27, 38, 41, 42, 44, 102})  # Q.850: the wire, not the person
 LOST_STATUSES = frozenset({408, 480, 500, 502, 503, 504})  # SIP: likewise
 ASTRAY_AGAIN_SECONDS = 0.2  # between two tries to bring a caller back
+MUSIC_AGAIN_SECONDS = 2.0  # music whose end may have come late is asked for again
 News = tuple[Talk, Decision | None]  # what an agent decided; None: their leg has ended
 
 
@@ -73,7 +74,7 @@ async def join(call: Call, house: House, talk: Talk) -> None:
         if call.staying is not None:
             await house.exchange.own(call.staying.leg, None)
         await hang_up_parted(call, house)
-    call.interruptions = 0
+        call.interruptions = 0
 
 
 async def together(call: Call, house: House, talk: Talk) -> None:
@@ -97,7 +98,14 @@ async def keep_in_place(call: Call, house: House) -> None:
     """Bring back, for ever, a caller who is not where they belong, or there without its music."""
     caller = call.caller
     while True:
-        await caller.astray.wait()
+        unsure = clock.monotonic() < caller.silence_late_until
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(MUSIC_AGAIN_SECONDS if unsure else None):
+                await caller.astray.wait()
+        if unsure and is_waiting(caller.place):
+            caller.astray.set()  # nobody tells of music that ends
+        if not caller.astray.is_set():
+            continue
         await caller.quiet()
         await caller.in_our_hands()
         talk, place = call.talk, caller.place
@@ -303,6 +311,7 @@ async def recall(call: Call, house: House, line: Line) -> Stage:
 async def orient(call: Call, house: House, decision: Orient, line: Line) -> Stage:
     """Take the caller to the line or the person the agent chose."""
     target = choose_target(call, house, decision)
+    call.stage = STAGE_OF[target]  # should the engine not obey, this is the one to enter again
     call.path.append(line)
     await finish_talk(call, house, target)
     call.waiting_since_at = clock.now()
@@ -368,6 +377,7 @@ async def go_on_alone(call: Call, house: House) -> Stage:
     await asyncio.wait({inviting})
     withdraw_ringing(call, house, "withdrawn")
     target = call.ask.line
+    call.stage = STAGE_OF[target]
     await finish_talk(call, house, target)
     call.first, call.waiting_since_at = True, clock.now()
     return STAGE_OF[target]

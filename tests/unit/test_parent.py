@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -129,6 +130,22 @@ def test_a_controller_that_never_shows_life_is_killed_too(
     lives = Lives(tmp_path, "exec sleep 60", f"exit {EXIT_REFUSED}")
     assert Parent(lives.start).run() == EXIT_REFUSED
     assert lives.count == 2
+
+
+def test_a_controller_that_cannot_be_started_just_now_is_started_later(tmp_path: Path) -> None:
+    lives = Lives(tmp_path, f"exit {EXIT_REFUSED}")
+    open_before = len(os.listdir("/proc/self/fd"))
+    tries = []
+
+    def start(heard: int, told: int) -> subprocess.Popen[bytes]:
+        tries.append(told)
+        if len(tries) < 3:
+            raise OSError(errno.ENOMEM, "no memory to fork")
+        return lives.start(heard, told)
+
+    assert Parent(start).run() == EXIT_REFUSED
+    assert len(tries) == 3
+    assert len(os.listdir("/proc/self/fd")) == open_before
 
 
 def test_a_controller_that_goes_on_beating_is_left_alone(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cti.asterisk.wire import WireLost
-from cti.people.agents import Decision, End, Presence
+from cti.people.agents import Decision, End, Orient, Presence
 from cti.simulation import run
 from cti.simulation.actors import AgentPlan, CallerPlan
 from cti.simulation.checker import Checker, timeline
@@ -20,6 +20,7 @@ from tests.unit.test_simulated_stories import (
     TALKING_AT,
     Deed,
     Story,
+    agent_hangs_up,
     caller_channel,
     caller_leaves,
     crash,
@@ -94,6 +95,23 @@ class Waits(Story):
         for desk in self.desks.values():
             if desk.plan.id != "rosa" or len(self.plan.agents) != 2:
                 desk.phone.on_ring = lambda ring: self.rings.append((self.loop.time(), ring))
+
+
+class Oriented(Story):
+    """A caller whom rosa orients to a listener, who may let it ring."""
+
+    def __init__(self, *script: tuple[float, Deed], rings: bool = False) -> None:
+        self.script, self.lets_it_ring = script, rings
+        lea = AgentPlan("lea", frozenset({"listener"}), frozenset({"fr"}), True, "listen")
+        caller = CallerPlan(at=1.0, patience_seconds=200.0, talk_seconds=60.0)
+        World.__init__(self, Plan(callers=(caller,), agents=(LISTENS, lea)), "story")
+
+    def _begin(self) -> None:
+        super()._begin()
+        if self.lets_it_ring:
+            self.desks["lea"].phone.on_ring = lambda ring: self.rings.append(
+                (self.loop.time(), ring)
+            )
 
 
 @pytest.fixture
@@ -322,3 +340,76 @@ def test_an_order_to_ring_that_is_late_rings_nobody_beside_the_next_one(
     (_, late_ring), (_, ring) = story.rings
     assert late_ring.answered_at is None  # it stopped before it could be picked up
     assert ring.answered_at is not None
+
+
+TO_LISTENERS = decides(Orient(line="listeners"))
+
+
+@pytest.mark.parametrize(
+    ("story", "seconds"),
+    [
+        (lambda: Oriented((TALKING_AT + 5, TO_LISTENERS)), 5.0),
+        (lambda: Story((TALKING_AT, agent_hangs_up), talk=60.0), 6.0),
+    ],
+    ids=["oriented", "rung again"],
+)
+def test_the_end_of_one_talk_that_is_obeyed_in_the_next_is_mended(
+    wire: Wire, tell: Tell, story: Callable[[], Story], seconds: float
+) -> None:
+    wire.meddles(
+        lambda method, path, _v: method == "DELETE" and path.startswith("/bridges/talk-"),
+        late(seconds),
+    )
+    told = tell(story())
+    assert told.sound_at(30.0).startswith("people:")
+
+
+@pytest.mark.parametrize("seconds", [6.0, 9.0])
+def test_an_end_of_music_that_is_obeyed_while_they_wait_is_mended(
+    wire: Wire, tell: Tell, seconds: float
+) -> None:
+    wire.meddles(
+        lambda method, path, _v: method == "DELETE" and path.endswith("/moh"), late(seconds)
+    )
+    tell(Oriented((TALKING_AT, crash), (12.5, TO_LISTENERS), rings=True))
+
+
+def test_where_a_caller_was_oriented_is_not_forgotten_when_the_engine_disobeys(
+    wire: Wire, tell: Tell
+) -> None:
+    def disobeys(_world: World) -> None:
+        wire.armed = True
+
+    wire.armed, wire.times = False, 9
+    wire.meddles(
+        lambda _m, path, _v: path.startswith("/bridges/line-") and path.endswith("addChannel"),
+        refused(),
+    )
+    story = Oriented((TALKING_AT + 4, disobeys), (TALKING_AT + 5, TO_LISTENERS))
+    with run.unhurried():
+        story.run()
+    try:
+        rung = [e.data["agent_id"] for e in story.journal.entries if e.op == "leg.rung"]
+        assert rung == ["rosa", "lea"], timeline(story)
+    finally:
+        story.close()
+
+
+def test_a_caller_whom_the_engine_lets_nobody_hold_comes_to_the_on_call_phones(
+    wire: Wire, tell: Tell
+) -> None:
+    def disobeys_from_now(_world: World) -> None:
+        wire.armed = True
+
+    wire.armed, wire.times = False, 10_000
+    wire.meddles(
+        lambda _m, path, _v: path.startswith("/bridges/line-") and path.endswith("addChannel"),
+        refused(),
+    )
+    story = Story((TALKING_AT, disobeys_from_now), (TALKING_AT + 1, agent_hangs_up))
+    with run.unhurried():
+        story.run()
+    try:
+        assert story.sound_at(100.0) == "people:rosa", timeline(story)  # by the dialplan
+    finally:
+        story.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
 import sqlite3
 import time
@@ -291,6 +292,25 @@ async def test_a_database_without_people_is_not_taken_for_ours(house: House) -> 
     async with house.started():
         assert house.reasons == ["database_version"]
         assert house.rosa().presence is Presence.RESERVED
+
+
+async def test_phones_that_cannot_be_written_stop_no_start(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await lived_once(house)
+    phones = house.phones()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(standby_module, "write_phones", full)
+        async with house.started():
+            assert house.reasons == []
+            assert house.phones() == phones
+    house.ask("update agents set sip_secret_sealed = x'00' where id = 'lea'")
+    async with house.started():
+        assert house.reasons == []
 
 
 async def test_a_session_ended_meanwhile_is_ended_in_the_database_by_the_next_process_too(
