@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cti import parent
+from cti.asterisk.ari import AppTaken
 from cti.asterisk.engine import EngineFailed, run_script
 from cti.config import Settings, SettingsError, load
 from cti.controller import Refused
@@ -58,6 +59,9 @@ def _told(run: Callable[[], int]) -> int:
     ) as error:
         print(f"fil: {error}", file=sys.stderr)
         return parent.EXIT_REFUSED
+    except AppTaken as error:
+        print(f"fil: {error}", file=sys.stderr)
+        return parent.EXIT_REPLACED
     except DatabaseAway as error:
         print(f"fil: {error}", file=sys.stderr)
         return parent.EXIT_TRY_AGAIN

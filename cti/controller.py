@@ -73,6 +73,15 @@ async def run(settings: Settings, signs_of_life: int | None, demo_call: DemoCall
 
     ``signs_of_life`` is a pipe: ``R`` once the line is ready, a dot each second.
     """
+    ready = asyncio.Event()
+    heart = asyncio.create_task(_beat(signs_of_life, ready))
+    try:
+        await _serve(settings, ready, demo_call)
+    finally:
+        heart.cancel()
+
+
+async def _serve(settings: Settings, ready: asyncio.Event, demo_call: DemoCall | None) -> None:
     try:
         house, store, database, standby, close = await _build(settings)
         ami = AmiWatch("127.0.0.1", settings.ami_port, "fil", settings.secret("ami"))
@@ -91,30 +100,29 @@ async def run(settings: Settings, signs_of_life: int | None, demo_call: DemoCall
     site = await _serve_web(app, settings)
     try:
         async with asyncio.TaskGroup() as tasks:
-            ready = serve_calls(house, tasks)
+            serve_calls(house, tasks, ready)
             tasks.create_task(ami.run())
             tasks.create_task(standby.run(house))
             tasks.create_task(_purge(database))
             tasks.create_task(watch_loop(lags["loop_lag_ms"]))
             tasks.create_task(say_lag(lags["event_lag_ms"], lags["loop_lag_ms"]))
-            if signs_of_life is not None:
-                tasks.create_task(_beat(signs_of_life, ready))
-    except* (EngineRefused, AppTaken) as group:
-        raise Refused(str(group.exceptions[0])) from None
+    except* EngineRefused as refused:
+        raise Refused(str(refused.exceptions[0])) from None
+    except* AppTaken as taken:
+        raise taken.exceptions[0] from None
     finally:
         # Our own doors only: calls, channels and records stay as they are.
         await site.cleanup()
         await close()
 
 
-def serve_calls(house: House, tasks: asyncio.TaskGroup) -> asyncio.Event:
-    """Start all that serves calls. The event: those the engine holds are taken back."""
+def serve_calls(house: House, tasks: asyncio.TaskGroup, ready: asyncio.Event) -> None:
+    """Start all that serves calls. ``ready`` is set once those the engine holds are taken back."""
     reception = Reception(house)
     ari = house.exchange.ari
     ari.on_orphan = reception.hear
     presence_moved = asyncio.Event()
     house.team.presence_moved = presence_moved.set
-    ready = asyncio.Event()
 
     async def connected(engine: EngineInfo) -> None:
         with contextlib.suppress(AriError):
@@ -129,7 +137,6 @@ def serve_calls(house: House, tasks: asyncio.TaskGroup) -> asyncio.Event:
     tasks.create_task(house.team.run())
     tasks.create_task(house.records.run())
     tasks.create_task(_tell_on_call(house, presence_moved))
-    return ready
 
 
 async def _build(settings: Settings) -> tuple[House, PeopleStore, Database, Standby, Close]:
@@ -241,9 +248,14 @@ async def say_lag(events: Lag, loop: Lag) -> None:
             log.log(level, "engine.lag", extra={"event_ms": event, "loop_ms": own})
 
 
-async def _beat(pipe: int, ready: asyncio.Event) -> None:
-    """Tell the parent each second that the event loop turns; end with the parent."""
+async def _beat(pipe: int | None, ready: asyncio.Event) -> None:
+    """Tell the parent each second that the event loop turns; end with the parent.
+
+    From the first moment: to make a damaged prompt again may take minutes.
+    """
     said_ready = False
+    if pipe is None:
+        return
     while True:
         try:
             os.write(pipe, b"R" if ready.is_set() and not said_ready else b".")

@@ -31,6 +31,7 @@ STOP_SECONDS_MAX = 5.0
 RESTART_SECONDS_MIN, RESTART_SECONDS_MAX = 0.2, 5.0
 STEADY_SECONDS = 3.0  # a life that lasted this long was a good one
 EXIT_TRY_AGAIN = 75  # something else must come back first; the parent tries again
+EXIT_REPLACED = 76  # another one serves the line now; to take it back would be a quarrel
 EXIT_REFUSED = 78  # the set-up must be changed by a person; starting again is useless
 
 
@@ -134,8 +135,8 @@ class Parent:
             except OSError as error:  # no memory, no process, no file to be had just now
                 log.error("controller.not_started", extra={"error": type(error).__name__})
                 code = EXIT_TRY_AGAIN
-            if code == EXIT_REFUSED:
-                return code
+            if code == EXIT_REPLACED or (code == EXIT_REFUSED and not self._was_ready):
+                return code  # a line that has served is back by itself once it can be
             if self._stopping:
                 break
             lasted = time.monotonic() - began

@@ -247,7 +247,9 @@ def check(decision: Decision, agent: Agent, call: Call, house: House) -> str | N
     match decision:
         case Orient() if call.staying is not None and call.staying.agent is agent:
             return "already_oriented"
-        case Orient(together=True) if call.staying is not None or call.inviting is not None:
+        case Orient() if call.inviting is not None:
+            return "already_oriented"
+        case Orient(together=True) if call.staying is not None:
             return "already_oriented"
         case Orient(line=str() as line):
             if line not in LINE_ROLES:

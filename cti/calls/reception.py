@@ -22,7 +22,7 @@ from cti.calls.house import House
 from cti.calls.offering import check, follow
 from cti.calls.repeats import compare
 from cti.calls.state import LINE_OF, Call, Stage, Talk, new_call_id
-from cti.calls.talking import together
+from cti.calls.talking import hang_up_parted, together
 from cti.people.agents import Agent, Engagement, Presence
 from cti.people.team import LINES
 from cti.records.record import EndedBy, OpenCall, Outcome
@@ -332,8 +332,10 @@ class Reception:
             elif agent is not None and where.get(leg.id) == bridge and call.staying is None:
                 call.staying = self._resume_talk(call, agent, leg)
             else:
-                await house.exchange.release(leg)
-                leg.close()
+                call.parted.append(leg)
+        # Not before each leg is known as the call's: who looks at the engine meanwhile lets go
+        # of those that are nobody's.
+        await hang_up_parted(call, house)
         if call.talk is not None:
             # The process before us may have stopped as it was ending or beginning this talk.
             with contextlib.suppress(AriError):  # whoever left says so to converse()

@@ -152,7 +152,11 @@ async def converse(call: Call, house: House, line: Line) -> Stage:
         if call.inviting is not None and call.inviting.done():
             joined, call.inviting = call.inviting.result(), None
             if joined:
-                return await bring_in(call, house)
+                stage = await bring_in(call, house)
+                for talk, _ in news:
+                    if talk is call.staying:  # who left at that instant
+                        await leave(call, house, talk)
+                return stage
         for talk, decision in news:
             if talk is call.staying:
                 await leave(call, house, talk)

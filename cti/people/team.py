@@ -91,7 +91,6 @@ class Team:
             self._pending[agent.id] = (presence, reason)
             return None
         self._pending.pop(agent.id, None)
-        self._wrap_up_calls.pop(agent.id, None)
         self.move(agent, presence, reason)
         return None
 
@@ -282,7 +281,6 @@ class Team:
             self.move(agent, Presence.NOT_READY, "screen_lost")
 
     def _end_wrap_up(self, agent: Agent) -> None:
-        self._wrap_up_calls.pop(agent.id, None)
         presence, reason = self._pending.pop(agent.id, (Presence.READY, None))
         self.move(agent, presence, reason)
 
@@ -291,6 +289,8 @@ class Team:
     ) -> None:
         if presence is Presence.READY and agent.presence is not Presence.RESERVED:
             agent.free_since = clock.monotonic()
+        if presence is not Presence.WRAP_UP:
+            self._wrap_up_calls.pop(agent.id, None)
         agent.presence, agent.reason, agent.call_id = presence, reason, call_id
         agent.since_at = clock.now()
         agent.outbox.push("presence.changed", agent.presence_view())

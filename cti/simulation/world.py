@@ -234,7 +234,8 @@ class World:
         """What ``controller.run`` does, without its doors to the outside."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                ready = serve_calls(controller.house, tasks)
+                ready = asyncio.Event()
+                serve_calls(controller.house, tasks, ready)
                 await ready.wait()
                 controller.ready_at = self.loop.time()
                 self.note("controller: ready")

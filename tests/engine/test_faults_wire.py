@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from cti.asterisk.ari import Ari, EngineInfo
 from cti.asterisk.wire import HttpWire
-from cti.parent import EXIT_REFUSED
+from cti.parent import EXIT_REPLACED
 from tests.line import Line
 from tests.proxy import Proxy, a_proxy
 from tests.scenes import (
@@ -151,7 +151,7 @@ async def test_fault_8_a_controller_whose_place_is_taken_leaves_and_its_callers_
             code = await asyncio.to_thread(serve.wait, 10)
             line.process = None
             # It does not come back by itself: a person must say which of the two it is to be.
-            assert code == EXIT_REFUSED
+            assert code == EXIT_REPLACED
             assert "fil: Another controller took over the line" in line.log_path.read_text()
             await arriving.dials()
             await asyncio.sleep(9)  # the other one claims nobody

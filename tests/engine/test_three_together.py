@@ -218,7 +218,8 @@ async def test_a_listener_who_does_not_answer_leaves_the_two_talking(line: Line)
         assert (await rosa.does("call.orient", **order))["ok"]
         at_lea = await lea.ring()
         # Asked for twice, it is refused: somebody is being called.
-        assert (await rosa.does("call.orient", **order))["error"]["code"] == "already_oriented"
+        for again in (order, {**order, "together": False}):
+            assert (await rosa.does("call.orient", **again))["error"]["code"] == "already_oriented"
         await at_lea.decline(486)
         await rosa.sees("call.not_joined", 8)
         await call.hears(ROSA_HZ, 1)

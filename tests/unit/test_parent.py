@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from cti import parent
-from cti.parent import EXIT_REFUSED, EXIT_TRY_AGAIN, AlreadyServed, Parent, hold
+from cti.parent import EXIT_REFUSED, EXIT_REPLACED, EXIT_TRY_AGAIN, AlreadyServed, Parent, hold
 
 SAY = "printf %s '{0}' >/proc/self/fd/$2;"  # $2: the pipe it was given
 
@@ -116,9 +116,9 @@ def test_a_controller_that_dies_is_started_again(tmp_path: Path) -> None:
 
 def test_a_controller_whose_heart_stops_is_killed_and_started_again(tmp_path: Path) -> None:
     hung = SAY.format("R.") + "trap '' TERM; exec sleep 60"
-    lives = Lives(tmp_path, hung, SAY.format(".") + f"echo $$ >{tmp_path}/pid; exit {EXIT_REFUSED}")
+    lives = Lives(tmp_path, hung, SAY.format(".") + f"echo $$ >{tmp_path}/pid; exit {EXIT_REPLACED}")
     began = time.monotonic()
-    assert Parent(lives.start).run() == EXIT_REFUSED
+    assert Parent(lives.start).run() == EXIT_REPLACED
     assert 0.2 <= time.monotonic() - began < 2
     assert lives.count == 2
 
@@ -161,6 +161,19 @@ def test_a_controller_that_refuses_its_setup_is_not_started_again(tmp_path: Path
     assert lives.count == 1
 
 
+def test_a_line_that_has_served_is_tried_until_a_person_has_mended_it(tmp_path: Path) -> None:
+    refused = f"exit {EXIT_REFUSED}"
+    lives = Lives(tmp_path, SAY.format("R") + "exit 1", refused, refused, f"exit {EXIT_REPLACED}")
+    assert Parent(lives.start).run() == EXIT_REPLACED
+    assert lives.count == 4
+
+
+def test_a_controller_that_another_one_replaced_is_not_started_again(tmp_path: Path) -> None:
+    lives = Lives(tmp_path, SAY.format("R") + f"exit {EXIT_REPLACED}")
+    assert Parent(lives.start).run() == EXIT_REPLACED
+    assert lives.count == 1
+
+
 def test_a_controller_that_must_wait_for_something_is_started_again(tmp_path: Path) -> None:
     lives = Lives(tmp_path, f"exit {EXIT_TRY_AGAIN}", f"exit {EXIT_REFUSED}")
     assert Parent(lives.start).run() == EXIT_REFUSED
@@ -190,7 +203,7 @@ def test_a_steady_life_makes_the_next_pause_short_again(
 def test_ready_is_said_once_whatever_the_number_of_lives(tmp_path: Path) -> None:
     said: list[str] = []
     life = SAY.format("R") + "exit 1"
-    lives = Lives(tmp_path, life, life, SAY.format("R") + f"exit {EXIT_REFUSED}")
+    lives = Lives(tmp_path, life, life, SAY.format("R") + f"exit {EXIT_REPLACED}")
     Parent(lives.start, lambda: said.append("ready")).run()
     assert said == ["ready"]
 

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from cti.asterisk.wire import WireLost
+from cti.calls import talking
+from cti.calls.house import House
+from cti.calls.state import Call
 from cti.people.agents import Decision, End, Orient, Presence
 from cti.simulation import run
 from cti.simulation.actors import AgentPlan, CallerPlan
@@ -413,3 +416,22 @@ def test_a_caller_whom_the_engine_lets_nobody_hold_comes_to_the_on_call_phones(
         assert story.sound_at(100.0) == "people:rosa", timeline(story)  # by the dialplan
     finally:
         story.close()
+
+
+def test_an_agent_who_ends_at_the_instant_the_invited_one_answers_is_let_go(
+    wire: Wire, tell: Tell
+) -> None:
+    invite = talking.invite
+
+    async def and_the_first_ends(call: Call, house: House, decision: Orient) -> bool:
+        came = await invite(call, house, decision)
+        assert came
+        assert call.talk is not None
+        assert call.talk.agent.engagement is not None
+        call.talk.agent.engagement.decisions.put_nowait(End())
+        return came
+
+    wire.patch.setattr(talking, "invite", and_the_first_ends)
+    together = decides(Orient(line="listeners", together=True))
+    story = tell(Oriented((TALKING_AT + 3, together)))
+    assert story.sound_at(20.0) == "people:lea"

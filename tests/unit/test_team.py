@@ -309,6 +309,14 @@ async def test_a_wrap_up_that_is_not_theirs_or_means_nothing_is_refused(
     assert rosa.presence is Presence.WRAP_UP
 
 
+async def test_who_has_a_caller_again_does_not_end_a_wrap_up() -> None:
+    team, rosa, _ = make_team(Store())
+    team.start_wrap_up(rosa, CALL)
+    team.move(rosa, Presence.TALKING, None, OTHER)  # a call of before a restart
+    assert await team.wrapup_done(rosa, CALL, "ecoute") == "no_such_wrapup"
+    assert rosa.presence is Presence.TALKING
+
+
 async def test_a_wrap_up_is_done_once() -> None:
     team, rosa, said = make_team(Store())
     team.start_wrap_up(rosa, CALL)
