@@ -473,6 +473,26 @@ async def music_asked_for_in_a_waiting_bridge_goes_on_in_a_talk_if_it_had_been_l
 
 
 @fact
+async def an_end_of_music_ends_that_of_a_waiting_bridge_until_music_is_asked_for(
+    world: World,
+) -> None:
+    async with (
+        world.listening() as ari,
+        a_bridge(ari, "holding") as bridge,
+        world.phone("rosa", "auto") as phone,
+        a_leg(ari, phone) as leg,
+    ):
+        await hold(ari, bridge, leg)
+        await leg.party.hears_sound(1.5)
+        await ari.channels.stopMoh(channelId=leg.id)
+        stopped_at = world.now()
+        await asyncio.sleep(1.5)
+        assert leg.party.silences(stopped_at, longer_than_s=0.8) != []
+        await ari.channels.startMoh(channelId=leg.id, mohClass="fil")
+        await leg.party.hears_sound(1.5)
+
+
+@fact
 async def without_its_role_a_member_of_a_waiting_bridge_hears_nothing(world: World) -> None:
     async with (
         world.listening() as ari,
