@@ -100,10 +100,11 @@ class Exchange:
                 channelId=caller.id, mohClass=MUSIC, seconds_max=OBEYED_SECONDS_MAX
             )
             caller.music_late_until = 0.0
-            caller.astray.clear()
+            if caller.bridge_known and is_waiting(caller.bridge):  # not pulled out meanwhile
+                caller.astray.clear()
 
     async def _add(self, caller: CallerLeg, place: str) -> None:
-        caller.bridge_known = False  # until the engine has told
+        caller.bridge_known, before = False, caller.comings[place]
         await self.ari.bridges.addChannel(
             bridgeId=place,
             channel=caller.id,
@@ -111,7 +112,7 @@ class Exchange:
             seconds_max=OBEYED_SECONDS_MAX,
         )
         # The reply alone is not enough: word of what came before may still be on its way.
-        if not await caller.told_in(place, TOLD_SECONDS_MAX):
+        if not await caller.told_of_coming(place, before, TOLD_SECONDS_MAX):
             caller.bridge, caller.bridge_known = place, True
 
     async def _find(self, caller: CallerLeg) -> None:

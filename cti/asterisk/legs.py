@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -251,6 +252,7 @@ class CallerLeg(ChannelLeg):
         self.asked_music = True  # perhaps: music of their own, that we asked for
         self.music_late_until = 0.0  # monotonic: music asked for in vain may still come
         self.silence_late_until = 0.0  # … or its end
+        self.comings: Counter[str] = Counter()  # how often they came into each bridge, as told
         self._last_bridge: str | None = None  # since they came into our hands
         self._bridge_told = asyncio.Event()
 
@@ -295,6 +297,7 @@ class CallerLeg(ChannelLeg):
             self.dialplan_music = False
         self.bridge = self._last_bridge = bridge_id
         self.bridge_known = True
+        self.comings[bridge_id] += 1
         self._bridge_told.set()
 
     def found_in(self, bridge_id: str | None) -> None:
@@ -305,8 +308,18 @@ class CallerLeg(ChannelLeg):
 
     async def told_in(self, bridge_id: str, seconds_max: float) -> bool:
         """Wait, not for long, until the engine has told that they are in this bridge."""
+        return await self._told(lambda: self.bridge_known and self.bridge == bridge_id, seconds_max)
+
+    async def told_of_coming(self, bridge_id: str, before: int, seconds_max: float) -> bool:
+        """Wait, not for long, for word that they came into this bridge, be it to leave it again.
+
+        ``before``: how often it had been told.
+        """
+        return await self._told(lambda: self.comings[bridge_id] > before, seconds_max)
+
+    async def _told(self, is_told: Callable[[], bool], seconds_max: float) -> bool:
         until = clock.monotonic() + seconds_max
-        while not (self.bridge_known and self.bridge == bridge_id):
+        while not is_told():
             self._bridge_told.clear()
             left = until - clock.monotonic()
             if left <= 0 or not await _either(self._bridge_told, self.gone, left):

@@ -115,10 +115,13 @@ class WaitingLines:
             await self._in_step.wait()
             self._team.changed.clear()
             for ask in sorted(self._asks, key=Ask.rank):
-                if not ask.found.done():
-                    await self._serve(ask)
+                if not ask.found.done() and await self._serve(ask):
+                    # Meanwhile somebody may have come free, whom the first in line waits for.
+                    self._team.changed.set()
+                    break
 
-    async def _serve(self, ask: Ask) -> None:
+    async def _serve(self, ask: Ask) -> bool:
+        """Give this caller an agent who is free for them; False when there is none."""
         passed_over = frozenset(
             id_
             for id_, times_ready in ask.passed_over.items()
@@ -131,7 +134,7 @@ class WaitingLines:
                     self._team.withdraw(agent)
                 else:
                     ask.found.set_result(agent)
-            return
+            return True
         now = clock.monotonic()
         if ask.passed_over and now - ask.passed_at > ASKED_AGAIN_SECONDS:
             ask.passed_over.clear()
@@ -141,3 +144,4 @@ class WaitingLines:
             ask.nobody_since = now
         elif now - ask.nobody_since >= NOBODY_SECONDS:
             ask.found.set_result(None)
+        return False

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from cti.asterisk import legs as legs_module
 from cti.asterisk.ari import Ari, ids_in, read_event
+from cti.asterisk.exchange import Exchange
 from cti.asterisk.legs import KEYS_KEPT_MAX, CallerLeg, ChannelLeg
 from cti.asterisk.wire import Socket
+from cti.config import Settings
 
 DATA = Path(__file__).with_name("data")
 TRACES = {path.stem: json.loads(path.read_text()) for path in sorted(DATA.glob("trace-*.json"))}
@@ -50,6 +52,29 @@ def a_leg(ari: Ari, channel_id: str) -> ChannelLeg:
 async def settled() -> None:
     for _ in range(8):
         await asyncio.sleep(0)
+
+
+# -- where a caller is
+
+
+async def test_who_is_pulled_out_the_moment_they_came_is_not_believed_to_be_there(
+    tmp_path: Path,
+) -> None:
+    ari = Ari(SilentWire())
+    caller = CallerLeg(ari, "c1", "", lambda _language, _prompt: 0.0)
+    caller.found_in(None)
+    holding = asyncio.create_task(Exchange(ari, Settings(data=tmp_path)).hold(caller, "regulators"))
+    following = asyncio.create_task(caller.listen())
+    await settled()
+    for type_ in ("ChannelEnteredBridge", "ChannelLeftBridge"):
+        event = {"type": type_, "channel": {"id": "c1"}, "bridge": {"id": "line-regulators"}}
+        ari._take(ids_in(event), read_event(event))
+    async with asyncio.timeout(0.5):
+        await holding
+    assert caller.bridge_known
+    assert caller.bridge is None
+    assert caller.astray.is_set()
+    following.cancel()
 
 
 # -- row 24

@@ -116,7 +116,8 @@ def test_a_controller_that_dies_is_started_again(tmp_path: Path) -> None:
 
 def test_a_controller_whose_heart_stops_is_killed_and_started_again(tmp_path: Path) -> None:
     hung = SAY.format("R.") + "trap '' TERM; exec sleep 60"
-    lives = Lives(tmp_path, hung, SAY.format(".") + f"echo $$ >{tmp_path}/pid; exit {EXIT_REPLACED}")
+    refuses = SAY.format(".") + f"echo $$ >{tmp_path}/pid; exit {EXIT_REPLACED}"
+    lives = Lives(tmp_path, hung, refuses)
     began = time.monotonic()
     assert Parent(lives.start).run() == EXIT_REPLACED
     assert 0.2 <= time.monotonic() - began < 2

@@ -104,6 +104,21 @@ async def test_the_caller_who_has_waited_longest_is_served_first() -> None:
         waits[0].cancel()
 
 
+async def test_who_comes_free_while_somebody_else_is_reserved_is_for_the_first_in_line() -> None:
+    async with a_house() as house:
+        waits = [house.take(ask(9)), house.take(ask(5, "listeners")), house.take(ask(1))]
+        await rounds()
+        house.store.may_answer.clear()
+        await house.ready("lea")
+        await house.store.asked.wait()
+        await house.ready("rosa")
+        house.store.may_answer.set()
+        assert await waits[1] is house["lea"]
+        assert await waits[0] is house["rosa"]
+        assert not waits[2].done()
+        waits[2].cancel()
+
+
 async def test_a_caller_at_the_head_of_the_line_goes_before_all_others() -> None:
     async with a_house() as house:
         waits = [house.take(ask(30)), house.take(ask(1, first=True))]
