@@ -11,7 +11,6 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
-from cti import clock
 from cti.asterisk.ari import Ari, AriConflict, AriError, AriTimeout, EngineAway, Gone, LegGone
 from cti.asterisk.ari_base import SECONDS_MAX
 from cti.asterisk.engine import write_on_call
@@ -21,7 +20,6 @@ from cti.config import Settings
 log = logging.getLogger("fil.exchange")
 
 APP = "fil"
-MUSIC_LATE_SECONDS_MAX = 60.0  # music that was asked for in vain comes by then, or never
 MUSIC = "fil"  # the engine's class of music for callers
 OBEYED_SECONDS_MAX = 2.0  # a command that a caller's sound or an agent's freedom waits for
 TOLD_SECONDS_MAX = 1.0  # from the engine's obeying to its telling: perhaps the wire stands still
@@ -94,12 +92,10 @@ class Exchange:
         if caller.astray.is_set():
             # Music of their own: never do they have to leave the bridge, into silence, for it.
             caller.asked_music = True
-            # Should it not be answered, it may come when they are in a talk.
-            caller.music_late_until = clock.monotonic() + MUSIC_LATE_SECONDS_MAX
-            await self.ari.channels.startMoh(
-                channelId=caller.id, mohClass=MUSIC, seconds_max=OBEYED_SECONDS_MAX
-            )
-            caller.music_late_until = 0.0
+            with caller.unsettled_by():
+                await self.ari.channels.startMoh(
+                    channelId=caller.id, mohClass=MUSIC, seconds_max=OBEYED_SECONDS_MAX
+                )
             if caller.bridge_known and is_waiting(caller.bridge):  # not pulled out meanwhile
                 caller.astray.clear()
 
@@ -166,14 +162,21 @@ class Exchange:
             if caller.dialplan_music or caller.asked_music:
                 await self.stop_music(caller)
 
-    async def stop_late_music(self, call_id: str, caller: CallerLeg) -> None:
-        """End music that was asked for in vain and may have come since, in this call's talk."""
-        if clock.monotonic() >= caller.music_late_until:
-            return
+    async def say_again(self, call_id: str, caller: CallerLeg, agent: ChannelLeg) -> None:
+        """State anew whose the caller is in this call's talk, that no lease ends it, and no music.
+
+        For as long as a command of before that was not answered may still be obeyed.
+        """
+        what: tuple[Callable[[], Awaitable[None]], ...] = (
+            lambda: self.own(agent, caller),
+            lambda: caller.lease(0),
+            lambda: self._stop_music(caller),
+        )
         async with caller.moving:
-            if caller.place == talk_bridge(call_id):
-                with contextlib.suppress(AriError):
-                    await self._stop_music(caller)
+            for say in what:
+                if caller.place == talk_bridge(call_id):
+                    with contextlib.suppress(AriError):
+                        await say()
 
     async def stop_music(self, caller: CallerLeg) -> None:
         """End music of the caller's own, which covers a talk. Raises LegGone.
@@ -184,13 +187,8 @@ class Exchange:
         caller.dialplan_music = caller.asked_music = False
 
     async def _stop_music(self, caller: CallerLeg) -> None:
-        try:
+        with caller.unsettled_by():
             await self.ari.channels.stopMoh(channelId=caller.id, seconds_max=OBEYED_SECONDS_MAX)
-        except (AriTimeout, EngineAway):
-            # It may come when they wait again, and end the music of the waiting bridge.
-            caller.silence_late_until = clock.monotonic() + MUSIC_LATE_SECONDS_MAX
-            caller.astray.set()  # looked at now, and as long as it may come
-            raise
 
     async def bring_in(
         self, call_id: str, caller: CallerLeg, newcomer: ChannelLeg, staying: ChannelLeg
@@ -202,7 +200,8 @@ class Exchange:
         """
         await self.own(newcomer, caller)
         await self.ari.bridges.addChannel(bridgeId=talk_bridge(call_id), channel=[newcomer.id])
-        await self.own(staying, None)
+        with caller.unsettled_by():
+            await self.own(staying, None)
 
     async def own(self, agent: ChannelLeg, caller: CallerLeg | None) -> None:
         """Say whose caller it is: the engine rescues that caller when the agent's leg ends."""
@@ -264,6 +263,7 @@ class Exchange:
         except LegGone:
             return True
         except AriError:
+            leg.lost = False
             return False
         return True
 

@@ -11,19 +11,21 @@ import contextlib
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
 from cti import clock
 from cti.asterisk import ari_models as events
-from cti.asterisk.ari import Ari, AriError, AriTimeout, LegGone, MailboxClosed
+from cti.asterisk.ari import Ari, AriError, AriTimeout, EngineAway, LegGone, MailboxClosed
 from ivr.leg import HungUp
 
 log = logging.getLogger("fil.legs")
 
 KEYS_KEPT_MAX = 32  # a held key or a storm of them fills no memory
 PLAYBACK_SPARE_SECONDS = 5.0  # a prompt that has not ended by then never will
+IN_PLACE_SECONDS_MAX = 1.0  # a prompt waits so long for its caller
+OBEYED_LATE_SECONDS_MAX = 60.0  # what was asked in vain comes by then, or never
 LEASE_SECONDS = 30  # how long the engine leaves a caller with a silent controller
 LEASE_RENEWED_EVERY_SECONDS = 10.0
 BACK_IN_APP_SECONDS_MAX = 2.0  # from a redirect to being claimed again: perhaps in silence
@@ -250,8 +252,7 @@ class CallerLeg(ChannelLeg):
         self.moving = asyncio.Lock()
         self.dialplan_music = True  # perhaps: it ends in a waiting bridge
         self.asked_music = True  # perhaps: music of their own, that we asked for
-        self.music_late_until = 0.0  # monotonic: music asked for in vain may still come
-        self.silence_late_until = 0.0  # … or its end
+        self.unsettled_until = 0.0  # monotonic: see unsettle()
         self.comings: Counter[str] = Counter()  # how often they came into each bridge, as told
         self._last_bridge: str | None = None  # since they came into our hands
         self._bridge_told = asyncio.Event()
@@ -328,6 +329,15 @@ class CallerLeg(ChannelLeg):
                 return False
         return True
 
+    async def _in_place(self) -> None:
+        """Wait, not for long, until they are where they belong, with its music.
+
+        It must be there when a prompt ends: by then we may be hung, or no more.
+        """
+        until = clock.monotonic() + IN_PLACE_SECONDS_MAX
+        while self.astray.is_set() and clock.monotonic() < until:  # noqa: ASYNC110 -- an event has no end to wait for
+            await asyncio.sleep(0.02)
+
     # -- what they hear --------------------------------------------------------
 
     async def play(self, prompt: str, whole: bool = False) -> None:
@@ -347,6 +357,7 @@ class CallerLeg(ChannelLeg):
                 await self.in_our_hands()
                 # A prompt blocks every later lease command: the lease must outlast it.
                 await self.cover(seconds + LEASE_SECONDS / 2)
+                await self._in_place()
                 async with self.moving:
                     pass  # it would block whoever is putting them somewhere
                 if await self.play_file(f"/sounds/{self.language}/{prompt}", seconds):
@@ -410,10 +421,29 @@ class CallerLeg(ChannelLeg):
         except AriError as error:
             log.warning("lease.not_set", extra={"leg": self.id, "status": str(error)})
             self.lease_unknown()
+            if isinstance(error, AriTimeout | EngineAway):
+                self.unsettle()
 
     def lease_unknown(self) -> None:
         """The engine may take the caller back at any moment: the next occasion renews the lease."""
         self._leased, self._lease_ends = True, clock.monotonic()
+
+    def unsettle(self) -> None:
+        """A command about this caller was not answered: it may be obeyed as late as a minute.
+
+        Until then, what should be true of their music, owner and lease is said again.
+        """
+        self.unsettled_until = clock.monotonic() + OBEYED_LATE_SECONDS_MAX
+        self.astray.set()
+
+    @contextlib.contextmanager
+    def unsettled_by(self) -> Iterator[None]:
+        """For commands about this caller that do harm when they are obeyed late."""
+        try:
+            yield
+        except (AriTimeout, EngineAway):
+            self.unsettle()
+            raise
 
     async def keep_lease(self) -> None:
         """Renew the lease for ever, except while something plays or in a conversation."""

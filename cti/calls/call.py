@@ -173,6 +173,8 @@ async def goodbye(call: Call, house: House, outcome: Outcome) -> Stage:
 
 async def failed(call: Call, house: House) -> None:
     """Our bug must not cost a caller: the dialplan takes over. For use in an ``except``."""
+    if call.outcome == "failed":
+        return  # several things went wrong at once
     log.exception("call.failed", extra={"call": call.id})
     call.outcome, call.ended_by = "failed", "line"
     # Written first: a look at the engine must not find this call again.

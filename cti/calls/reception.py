@@ -271,6 +271,7 @@ class Reception:
         )
         caller.greeted = True
         caller.lease_unknown()  # another process gave it, some time ago
+        caller.unsettle()  # … and may have asked for more
         if ours:
             caller.in_app.set()
         call = Call(

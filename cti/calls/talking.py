@@ -36,7 +36,7 @@ PHONE_CHECKED_EVERY_SECONDS = 3.0  # during a talk
 LOST_CAUSES = frozenset({3, 18, 27, 38, 41, 42, 44, 102})  # Q.850: the wire, not the person
 LOST_STATUSES = frozenset({408, 480, 500, 502, 503, 504})  # SIP: likewise
 ASTRAY_AGAIN_SECONDS = 0.2  # between two tries to bring a caller back
-MUSIC_AGAIN_SECONDS = 2.0  # music whose end may have come late is asked for again
+SAID_AGAIN_SECONDS = 2.0  # while a command of before may still be obeyed
 News = tuple[Talk, Decision | None]  # what an agent decided; None: their leg has ended
 
 
@@ -82,38 +82,42 @@ async def together(call: Call, house: House, talk: Talk) -> None:
     while True:
         await call.caller.in_our_hands()
         if talk is not call.talk or talk.leg.gone.is_set():
-            return None  # over meanwhile
+            return  # over meanwhile
         talk.caller_entries = call.caller.entries
         try:
             await house.exchange.talk(call.id, call.caller, talk.leg)
-            return await hang_up_parted(call, house)
+            if talk is call.talk:  # else a parted leg may be the last that owns them
+                await hang_up_parted(call, house)
+            return
         except AriConflict:
             await call.caller.moved(talk.caller_entries)
         except LegGone:
             # Whoever left says so to converse(). Until then, whoever parts still has the caller.
-            return None
+            return
 
 
 async def keep_in_place(call: Call, house: House) -> None:
     """Bring back, for ever, a caller who is not where they belong, or there without its music."""
     caller = call.caller
     while True:
-        unsure = clock.monotonic() < caller.silence_late_until
+        unsettled = clock.monotonic() < caller.unsettled_until
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(MUSIC_AGAIN_SECONDS if unsure else None):
+            async with asyncio.timeout(SAID_AGAIN_SECONDS if unsettled else None):
                 await caller.astray.wait()
-        if unsure and is_waiting(caller.place):
-            caller.astray.set()  # nobody tells of music that ends
-        if not caller.astray.is_set():
-            continue
+        caller.astray.set()  # nobody tells of music that ends, or of an owner who is none
         await caller.quiet()
         await caller.in_our_hands()
         talk, place = call.talk, caller.place
         with contextlib.suppress(AriError):  # tried again
             if is_waiting(place):
                 await house.exchange.hold_afresh(caller)
-            elif talk is not None and not await caller.told_in(place or "", TOLD_SECONDS_MAX):
+            elif talk is not None and (
+                call.parted or not await caller.told_in(place or "", TOLD_SECONDS_MAX)
+            ):
                 await together(call, house, talk)
+            elif talk is not None and clock.monotonic() < caller.unsettled_until:
+                caller.astray.clear()  # set again by what is not answered
+                await house.exchange.say_again(call.id, caller, talk.leg)
             elif caller.place == place:
                 caller.astray.clear()
         await asyncio.sleep(ASTRAY_AGAIN_SECONDS)
@@ -129,7 +133,6 @@ async def watch_phone(call: Call, house: House, talk: Talk) -> None:
     heard = -1
     while talk in (call.talk, call.staying):
         await asyncio.sleep(PHONE_CHECKED_EVERY_SECONDS)
-        await house.exchange.stop_late_music(call.id, call.caller)
         if await house.exchange.is_registered(talk.agent.phone):
             heard = -1
             continue
@@ -152,16 +155,17 @@ async def converse(call: Call, house: House, line: Line) -> Stage:
         if call.inviting is not None and call.inviting.done():
             joined, call.inviting = call.inviting.result(), None
             if joined:
-                stage = await bring_in(call, house)
-                for talk, _ in news:
-                    if talk is call.staying:  # who left at that instant
-                        await leave(call, house, talk)
-                return stage
+                for talk, decision in news:  # decided at that instant: heard once three talk
+                    if decision is not None and talk.agent.engagement is not None:
+                        talk.agent.engagement.decisions.put_nowait(decision)
+                return await bring_in(call, house)
         for talk, decision in news:
             if talk is call.staying:
                 await leave(call, house, talk)
             elif talk is not call.talk or isinstance(decision, Accept | Decline):
                 pass  # came too late
+            elif isinstance(decision, Orient) and call.inviting is not None:
+                pass  # decided twice: the first is being carried out
             elif isinstance(decision, Orient) and decision.together:
                 call.inviting = asyncio.create_task(invite(call, house, decision))
             elif call.inviting is not None:  # whoever leaves now has oriented the caller
@@ -281,6 +285,7 @@ async def recall(call: Call, house: House, line: Line) -> Stage:
     assert call.talk is not None
     talk, agent = call.talk, call.talk.agent
     log.warning("call.agent_lost", extra={"call": call.id, "agent": agent.id})
+    talk.leg.lost = True  # should the engine not obey, this is not judged anew
     write_end(call, house, talk, "lost")
     house.records.stage(call.id, call.stage.value, agent_id=None, leg_id=None)
     call.first, call.waiting_since_at = True, None
@@ -414,21 +419,20 @@ async def leave(call: Call, house: House, talk: Talk) -> None:
         caller.entries != newcomer.caller_entries or not caller.in_app.is_set()
     ):
         # Gone at the very instant the newcomer came in: the engine rescued the caller.
-        await together(call, house, newcomer)
-    await hang_up_parted(call, house)
+        caller.astray.set()
+    else:
+        await hang_up_parted(call, house)
 
 
 async def go_back(call: Call, house: House) -> None:
     """The newcomer leaves: the caller goes on with the agent who had stayed."""
     assert call.talk is not None
     assert call.staying is not None
-    newcomer, entries = call.talk, call.talk.caller_entries
-    part(call, house, newcomer, "ended")
+    part(call, house, call.talk, "ended")
     call.talk, call.staying = call.staying, None
     call.talk.caller_entries = call.caller.entries
     house.records.stage(
         call.id, call.stage.value, agent_id=call.talk.agent.id, leg_id=call.talk.leg.id
     )
-    if newcomer.leg.gone.is_set():
-        await call.caller.moved(entries)  # the engine pulled them out, and offers them again
-    await together(call, house, call.talk)
+    # The newcomer's leg owns them until then; gone, it made the engine pull them out.
+    call.caller.astray.set()

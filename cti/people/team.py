@@ -191,7 +191,7 @@ class Team:
             if (in_call and agent.engagement is None) or (
                 agent.presence is Presence.WRAP_UP and not resting
             ):
-                self.move(agent, Presence.READY)
+                self.withdraw(agent)
 
     # -- the database, and what is said of it ---------------------------------
 

@@ -77,6 +77,20 @@ async def test_who_is_pulled_out_the_moment_they_came_is_not_believed_to_be_ther
     following.cancel()
 
 
+async def test_a_prompt_waits_for_music_that_was_lost_so_that_it_is_there_at_its_end() -> None:
+    wire = SilentWire()
+    caller = CallerLeg(Ari(wire), "c1", "", lambda _language, _prompt: 0.0)
+    caller.in_app.set()
+    caller.astray.set()
+    playing = asyncio.create_task(caller.play("patience"))
+    await asyncio.sleep(0.1)
+    assert not any("/play/" in path for _, path in wire.put_to)
+    caller.astray.clear()
+    await asyncio.sleep(0.1)
+    assert any("/play/" in path for _, path in wire.put_to)
+    playing.cancel()
+
+
 # -- row 24
 
 

@@ -229,3 +229,16 @@ def test_stopping_kills_a_controller_that_does_not_listen(tmp_path: Path) -> Non
     assert Parent(lives.start, stop).run() == 0
     assert time.monotonic() - began < 2
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
+
+
+def test_a_stop_that_comes_while_a_controller_is_being_started_ends_it(tmp_path: Path) -> None:
+    lives = Lives(tmp_path, "for i in $(seq 60); do " + SAY.format(".") + "sleep 0.05; done")
+
+    def start(heard: int, told: int) -> subprocess.Popen[bytes]:
+        child = lives.start(heard, told)
+        stop()  # the signal is taken before anybody knows of the child
+        return child
+
+    began = time.monotonic()
+    assert Parent(start).run() == 0
+    assert time.monotonic() - began < 2

@@ -921,3 +921,14 @@ async def test_calls_and_legs_are_loaded_once_for_all_that_is_copied_together(
     # The ten legs that are new are looked for one by one.
     assert sum("FROM legs" in statement for statement in asked) <= 12
     assert {call.agent_id for call in await house.rows(Call)} == {"rosa"}
+
+
+async def test_the_end_of_a_call_ends_no_leg_of_another(house: House) -> None:
+    house.dial("one")
+    house.dial("two")
+    house.records.leg("two", "two-rosa-1", "rosa", "regulator", "rung", seconds(2))
+    house.records.closed("one", outcome="talked", ended_by="caller", at=seconds(3))
+    await house.flushed()
+    call = await house.records.call("two")
+    assert call is not None
+    assert [leg["ended_at"] for leg in call["legs"]] == [None]

@@ -2,188 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from cti.asterisk.wire import WireLost
 from cti.calls import talking
 from cti.calls.house import House
 from cti.calls.state import Call
-from cti.people.agents import Decision, End, Orient, Presence
+from cti.people.agents import End, Orient, Presence
 from cti.simulation import run
-from cti.simulation.actors import AgentPlan, CallerPlan
+from cti.simulation.actors import AgentPlan
 from cti.simulation.checker import Checker, timeline
 from cti.simulation.fake_wire import Connection, FakeWire
-from cti.simulation.world import Fault, Plan, World
-from tests.unit.test_simulated_stories import (
+from cti.simulation.world import Fault, World
+from tests.stories import (
+    ARRIVE,
+    LISTENS,
     TALKING_AT,
-    Deed,
+    TO_LISTENERS,
+    Answer,
+    Oriented,
+    Request,
     Story,
+    Tell,
+    Waits,
+    Wire,
     agent_hangs_up,
-    caller_channel,
     caller_leaves,
     crash,
+    decides,
+    killed_for_long,
+    late,
+    lease_ends,
+    obeyed_and_reset,
+    overflows,
+    put_into_the_line,
+    refused,
 )
-
-ARRIVE = FakeWire._arrive
-Request = tuple[str, str, Mapping[str, Any]]  # method, path, values
-Answer = asyncio.Future[tuple[int, Any]]
-Meddle = Callable[[FakeWire, Request, Answer, Callable[[], None]], None]
-LISTENS = AgentPlan("rosa", frozenset({"regulator"}), frozenset({"fr"}), True, "listen")
-
-
-class Wire:
-    """Meddles once with the first command that is asked about; the others arrive as ever."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.patch = patch
-        self.armed = True
-        self.times = 1
-
-    def meddles(self, with_: Callable[[str, str, Mapping[str, Any]], bool], how: Meddle) -> None:
-        def arrive(
-            wire: FakeWire, connection: Connection, request: Request, answer: Answer
-        ) -> None:
-            def go_on() -> None:
-                ARRIVE(wire, connection, request, answer)
-
-            if self.armed and self.times > 0 and with_(*request):
-                self.times -= 1
-                how(wire, request, answer, go_on)
-            else:
-                go_on()
-
-        self.patch.setattr(FakeWire, "_arrive", arrive)
-
-
-def late(seconds: float) -> Meddle:
-    """Obeyed so much later; who asked may have given up."""
-    return lambda wire, _request, _answer, go_on: wire._engine.at(
-        wire._engine.time() + seconds, go_on
-    )
-
-
-def refused(status: int = 500) -> Meddle:
-    def how(wire: FakeWire, _request: Request, answer: Answer, _go_on: Callable[[], None]) -> None:
-        wire._engine.later(
-            0.01, lambda: answer.done() or answer.set_result((status, {"message": "no"}))
-        )
-
-    return how
-
-
-def obeyed_and_reset(
-    _wire: FakeWire, _request: Request, answer: Answer, go_on: Callable[[], None]
-) -> None:
-    """Obeyed; in place of the answer the connection is reset."""
-    go_on()
-    if not answer.done():
-        answer.set_exception(WireLost("reset"))
-
-
-class Waits(Story):
-    """A caller who waits: those on duty do not pick up their phones."""
-
-    def __init__(self, *script: tuple[float, Deed], agents: tuple[AgentPlan, ...]) -> None:
-        self.script = script
-        caller = CallerPlan(at=1.0, patience_seconds=110.0, talk_seconds=200.0)
-        World.__init__(self, Plan(callers=(caller,), agents=agents), "story")
-
-    def _begin(self) -> None:
-        super()._begin()
-        for desk in self.desks.values():
-            if desk.plan.id != "rosa" or len(self.plan.agents) != 2:
-                desk.phone.on_ring = lambda ring: self.rings.append((self.loop.time(), ring))
-
-
-class Oriented(Story):
-    """A caller whom rosa orients to a listener, who may let it ring."""
-
-    def __init__(self, *script: tuple[float, Deed], rings: bool = False) -> None:
-        self.script, self.lets_it_ring = script, rings
-        lea = AgentPlan("lea", frozenset({"listener"}), frozenset({"fr"}), True, "listen")
-        caller = CallerPlan(at=1.0, patience_seconds=200.0, talk_seconds=60.0)
-        World.__init__(self, Plan(callers=(caller,), agents=(LISTENS, lea)), "story")
-
-    def _begin(self) -> None:
-        super()._begin()
-        if self.lets_it_ring:
-            self.desks["lea"].phone.on_ring = lambda ring: self.rings.append(
-                (self.loop.time(), ring)
-            )
-
-
-@pytest.fixture
-def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
-    return Wire(monkeypatch)
-
-
-@pytest.fixture
-def tell() -> Iterator[Callable[[Story], Story]]:
-    """Live through a story that must break no promise."""
-    stories: list[Story] = []
-
-    def tell(story: Story) -> Story:
-        with run.unhurried():
-            story.run()
-        stories.append(story)
-        assert Checker(story).check() == [], timeline(story)
-        return story
-
-    yield tell
-    for story in stories:
-        story.close()
-
-
-Tell = Callable[[Story], Story]
-
-
-def decides(decision: Decision) -> Deed:
-    def deed(world: World) -> None:
-        desk = world.desks["rosa"]
-        assert desk.controller is not None
-        assert desk.call is not None
-        desk._decide(desk.controller, desk.call, decision)
-
-    return deed
-
-
-def put_into_the_line(world: World) -> None:
-    engine = world.engine
-    engine.enter_bridge(
-        caller_channel(world), engine.bridges["line-regulators"], "holding_participant"
-    )
-
-
-def lease_ends(wire: Wire) -> Deed:
-    def deed(world: World) -> None:
-        wire.armed = True
-        world.engine.set_deadline(caller_channel(world), 0.01)
-
-    wire.armed = False
-    return deed
-
-
-def overflows(world: World) -> None:
-    """Something nobody expected, in the middle of a talk."""
-    assert world.controller is not None
-    (call,) = world.controller.house.calls.values()
-
-    def overflow() -> None:
-        call.caller._mailbox.overflowed = True
-        call.caller._mailbox.close()
-
-    world.controller.tell(overflow)
-
-
-def killed_for_long(world: World) -> None:
-    assert world.controller is not None
-    world.controller.began_at, world._delay = world.loop.time(), 600.0
-    crash(world)
 
 
 def test_a_wire_lost_while_calls_are_taken_back_makes_the_next_look_find_them(
@@ -343,9 +199,6 @@ def test_an_order_to_ring_that_is_late_rings_nobody_beside_the_next_one(
     (_, late_ring), (_, ring) = story.rings
     assert late_ring.answered_at is None  # it stopped before it could be picked up
     assert ring.answered_at is not None
-
-
-TO_LISTENERS = decides(Orient(line="listeners"))
 
 
 @pytest.mark.parametrize(

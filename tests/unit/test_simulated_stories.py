@@ -2,103 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import pytest
 
 from cti.asterisk.ari import Ari
 from cti.asterisk.ari_base import Request
-from cti.simulation import run
-from cti.simulation.actors import AgentPlan, CallerPlan
-from cti.simulation.checker import Checker, timeline
-from cti.simulation.world import Fault, Plan, World
-
-TALKING_AT = 8.0  # rosa has answered by then
-Deed = Callable[[World], object]
-
-
-class Story(World):
-    """A world with one caller, who talks with rosa, and what is done to it at given times."""
-
-    def __init__(
-        self, *script: tuple[float, Deed], faults: tuple[Fault, ...] = (), talk: float = 200.0
-    ) -> None:
-        self.script = script
-        plan = Plan(
-            callers=(CallerPlan(at=1.0, patience_seconds=200.0, talk_seconds=talk),),
-            agents=(
-                AgentPlan("rosa", frozenset({"regulator"}), frozenset({"fr"}), True, "listen"),
-            ),
-            faults=faults,
-        )
-        super().__init__(plan, "story")
-
-    def _begin(self) -> None:
-        super()._begin()
-        for at, deed in self.script:
-            self.later(at, deed, self)
-
-    def heard(self, since: float = 0.0) -> list[str]:
-        """What the caller heard since then."""
-        end = self.callers[0].end
-        assert end is not None
-        return [sound for at, sound in end.heard if at >= since]
-
-    def legs(self) -> list[str]:
-        """The names of the legs that rang, each time they rang."""
-        return [e.data["leg_id"] for e in self.journal.entries if e.op == "leg.rung"]
-
-    def sound_at(self, at: float) -> str:
-        end = self.callers[0].end
-        assert end is not None
-        return [sound for moment, sound in end.heard if moment <= at][-1]
-
-
-@pytest.fixture
-def tell() -> Iterator[Callable[[Story], Story]]:
-    """Live through a story that must break no promise."""
-    stories: list[Story] = []
-
-    def live(story: Story) -> Story:
-        stories.append(story)
-        story.run()
-        assert Checker(story).check() == [], timeline(story)
-        return story
-
-    with run.unhurried():
-        yield live
-    for story in stories:
-        story.close()
-
-
-Tell = Callable[[Story], Story]
-
-
-def crash(world: World) -> None:
-    assert world.controller is not None
-    world.loop.kill(world.controller.life)
-
-
-def keep_dead(world: World) -> None:
-    """Dead, and not restarted for a minute."""
-    assert world.controller is not None
-    world.controller.began_at, world._delay = world.loop.time(), 60.0
-    crash(world)
-
-
-def caller_leaves(world: World) -> None:
-    world.callers[0]._leave()
-
-
-def caller_channel(world: World) -> object:
-    end = world.callers[0].end
-    assert end is not None
-    return end.channel
-
-
-def agent_hangs_up(world: World) -> None:
-    for ring in world.desks["rosa"].rings:
-        ring.hang_up()
+from cti.simulation.world import World
+from tests.stories import (
+    TALKING_AT,
+    Story,
+    Tell,
+    agent_hangs_up,
+    caller_channel,
+    caller_leaves,
+    crash,
+    keep_dead,
+)
 
 
 def test_a_talk_that_was_taken_back_outlasts_a_second_and_longer_absence(tell: Tell) -> None:
