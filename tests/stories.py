@@ -237,9 +237,9 @@ def agent_hangs_up(world: World) -> None:
         ring.hang_up()
 
 
-def decides(decision: Decision) -> Deed:
+def decides(decision: Decision, name: str = "rosa") -> Deed:
     def deed(world: World) -> None:
-        desk = world.desks["rosa"]
+        desk = world.desks[name]
         assert desk.controller is not None
         assert desk.call is not None
         desk._decide(desk.controller, desk.call, decision)

@@ -201,7 +201,11 @@ class Team:
         Nobody is put out here: a door that is closed in the store closes their screen.
         """
         for stored in people:
-            known = self.agents.setdefault(stored.id, stored)
+            if stored.id not in self.agents:
+                self.agents[stored.id] = stored
+                if stored.presence not in CHOSEN_BY_AGENTS:  # no call of ours holds them
+                    self.move(stored, Presence.READY)
+            known = self.agents[stored.id]
             known.name, known.phone = stored.name, stored.phone
             known.roles, known.languages = stored.roles, stored.languages
 

@@ -197,7 +197,7 @@ class Desk:
                 self._over(data["offer"])
             case "call.connected":
                 self._connected(data["call"]["id"])
-            case "call.joined" if self.call in self.world.together:
+            case "call.joined" if self.call in self.world.together and self.plan.always != "listen":
                 self._leave_the_two(data["call"]["id"])
             case "call.not_joined":
                 self._decide_later(2.0, data["call"]["id"], End())
@@ -253,22 +253,22 @@ class Desk:
             seconds = 2.0
             if plan.always == "orient":
                 decision = Orient(line="listeners", handover="mot")
-        elif deed < 0.22 and "regulator" in plan.roles:
+        elif deed < 0.30 and "regulator" in plan.roles:
             # Some stay until the listener is there: three talk for a while.
             decision = Orient(
                 line="listeners", handover="mot" if deed < 0.1 else None, together=deed > 0.08
             )
-        elif deed < 0.30 and others:
+        elif deed < 0.36 and others:
             decision = Orient(agent=chance.choice(others))
-        elif deed < 0.34:
+        elif deed < 0.40:
             decision = Orient(line="regulators")
-        elif deed < 0.55:
+        elif deed < 0.60:
             self.world.later(seconds, self._hang_up, call)
             return
-        elif deed < 0.60 and not plan.steady:
+        elif deed < 0.64 and not plan.steady:
             self.world.later(seconds, self._lose_network, call)
             return
-        elif deed < 0.70:
+        elif deed < 0.74:
             seconds += 40  # listens: the caller will end it
         self._decide_later(seconds, call, decision)
 
@@ -285,7 +285,9 @@ class Desk:
 
     def _decide(self, controller: Controller, call: str, decision: Decision) -> None:
         if self.controller is controller and self.agent is not None:
-            controller.tell(self._decide_inside, controller, self.agent, call, decision)
+            # A few press twice, or have two screens.
+            for _ in range(2 if self.chance.random() < 0.05 else 1):
+                controller.tell(self._decide_inside, controller, self.agent, call, decision)
 
     def _decide_inside(
         self, controller: Controller, agent: Agent, call: str, decision: Decision

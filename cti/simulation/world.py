@@ -271,9 +271,17 @@ class World:
         )
 
     def _agent(self, plan: AgentPlan) -> Agent:
-        presence, reason, _ = self.presences.rows[plan.id]
-        roles = frozenset(Role(role) for role in plan.roles)
-        return Agent(plan.id, plan.id, roles, plan.id, plan.languages, Presence(presence), reason)
+        presence, reason, call_id = self.presences.rows[plan.id]
+        return Agent(
+            plan.id,
+            plan.id,
+            frozenset(Role(role) for role in plan.roles),
+            plan.id,
+            plan.languages,
+            Presence(presence),
+            reason,
+            call_id=call_id,
+        )
 
     def _crashed(self) -> None:
         """The controller is dead: its sockets close, its parent starts another."""

@@ -131,12 +131,6 @@ def test_the_last_owner_is_not_let_go_before_the_music(wire: Wire, tell: Tell) -
     tell(story)
 
 
-def invites_and_stays(desk: Desk) -> None:
-    assert desk.controller is not None
-    assert desk.agent is not None
-    desk.controller.tell(desk.agent.decide, desk.call, TOGETHER)
-
-
 def test_an_owner_who_is_disowned_late_is_made_one_again(wire: Wire) -> None:
     wire.meddles(
         lambda _m, path, values: (
@@ -145,7 +139,7 @@ def test_an_owner_who_is_disowned_late_is_made_one_again(wire: Wire) -> None:
         late(8.0),
     )
     story = Oriented(
-        (11.0, lambda world: invites_and_stays(world.desks["rosa"])),
+        (11.0, decides(TOGETHER)),
         (20.0, hangs_up("lea")),
         (25.0, killed_for_long),
         (30.0, agent_hangs_up),
@@ -230,9 +224,9 @@ def test_one_who_stayed_is_free_though_an_on_call_phone_has_the_caller() -> None
     stayed: list[Desk] = []
     presences: list[Presence] = []
 
-    def invites(world: World) -> None:
+    def somebody_invites(world: World) -> None:
         (desk,) = (desk for desk in world.desks.values() if desk.call)
-        invites_and_stays(desk)
+        decides(TOGETHER, desk.plan.id)(world)
         stayed.append(desk)
 
     def cut(world: World) -> None:
@@ -248,7 +242,7 @@ def test_one_who_stayed_is_free_though_an_on_call_phone_has_the_caller() -> None
         presences.append(stayed[0].agent.presence)
 
     story = Team(
-        (11.0, invites),
+        (11.0, somebody_invites),
         (25.0, cut),
         (25.5, hangs_up("lea")),
         (75.0, hang_up),

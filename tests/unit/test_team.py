@@ -173,11 +173,13 @@ async def test_memory_wins_over_a_store_that_missed_what_happened() -> None:
         store.presence["rosa"] = ("LOGGED_OUT", None, None)  # a backup of this morning
         stored = Agent("rosa", "Rosa B.", frozenset({Role.LISTENER}), "rosa2")
         ada = Agent("ada", "Ada", frozenset({Role.ADMIN}), "ada", presence=Presence.NOT_READY)
-        team.adopt([stored, ada])
+        zoe = Agent("zoe", "Zoé", frozenset({Role.LISTENER}), "zoe", presence=Presence.TALKING)
+        team.adopt([stored, ada, zoe])
         team.store_all()
         await until(lambda: store.presence["rosa"] == ("READY", None, None))
     assert (rosa.name, rosa.phone, rosa.roles) == ("Rosa B.", "rosa2", {Role.LISTENER})
     assert team.agents["ada"] is ada
+    assert zoe.presence is Presence.READY  # no call of ours holds them
 
 
 async def test_who_was_taken_elsewhere_is_not_ready_here_and_the_other_one_keeps_them() -> None:
