@@ -151,8 +151,9 @@ async def _build(settings: Settings) -> tuple[House, PeopleStore, Database, Stan
     store = PeopleStore(database, keys)
     standby = Standby(settings, database, store)
     people = await standby.people()
-    journal = Journal(settings.data / "journal")
-    records = Records(database, journal, keys)
+    # In a thread: after a long absence of the database there is much to read.
+    journal = await asyncio.to_thread(Journal, settings.data / "journal")
+    records = await asyncio.to_thread(Records, database, journal, keys)
     team = Team(
         people,
         store,

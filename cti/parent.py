@@ -26,7 +26,7 @@ from typing import Protocol
 log = logging.getLogger("fil.parent")
 
 SILENCE_SECONDS_MAX = 10.0  # a controller that says nothing for so long is hung
-START_SECONDS_MAX = 30.0  # … before it is ready: it may have much to read
+START_SECONDS_MAX = 30.0  # to its first sign of life
 STOP_SECONDS_MAX = 5.0
 RESTART_SECONDS_MIN, RESTART_SECONDS_MAX = 0.2, 5.0
 STEADY_SECONDS = 3.0  # a life that lasted this long was a good one
@@ -169,8 +169,7 @@ class Parent:
                 beats = os.read(heard, 64)
                 if not beats:
                     break
-                if b"R" in beats:
-                    silence_max = SILENCE_SECONDS_MAX
+                silence_max = SILENCE_SECONDS_MAX
                 if b"R" in beats and not self._was_ready:
                     self._was_ready = True
                     self._on_ready()

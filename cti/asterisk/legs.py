@@ -144,9 +144,9 @@ class ChannelLeg:
     async def play_file(self, media: str, seconds: float) -> bool:
         """Play a sound; returns at its end, or when it is overdue. A failure is logged.
 
-        False when the engine refused, so that nothing was heard. Raises HungUp.
+        False when nothing was heard: the engine refused, or never got to it. Raises HungUp.
         """
-        taken = True
+        taken = answered = True
         self._refuse_gone()
         playback_id = self._prompt_id(next(self._prompts))
         ended = asyncio.Event()
@@ -159,14 +159,17 @@ class ChannelLeg:
         # Still set when we are cancelled here: whoever cancels must stop it (stop_playing).
         self._playing = (playback_id, ended, asked)
         try:
-            with contextlib.suppress(AriTimeout):  # asked for, and perhaps heard: let it end
+            try:
                 # Shielded: half asked for, a prompt would play without our knowing.
                 await asyncio.shield(asked)
+            except AriTimeout:
+                answered = False  # and perhaps heard: let it end
             async with asyncio.timeout(seconds + PLAYBACK_SPARE_SECONDS):
                 await ended.wait()
         except TimeoutError:
             log.warning("prompt.overdue", extra={"leg": self.id})
-            await self._stop(playback_id)
+            # One that the engine neither promised nor knows was not heard.
+            taken = await self._stop(playback_id) or answered
         except LegGone:
             self.mark_gone(None)
         except AriError as error:
@@ -198,11 +201,14 @@ class ChannelLeg:
     def _prompt_id(self, number: int) -> str:
         return f"prompt-{self.id}-{number}"
 
-    async def _stop(self, playback_id: str) -> None:
+    async def _stop(self, playback_id: str) -> bool:
+        """Stop a prompt; False when it had ended, or never began."""
         try:
             await self._ari.playbacks.stop(playbackId=playback_id)
         except (AriError, LegGone):
-            self._playback_ended(playback_id)  # it had ended, or never began
+            self._playback_ended(playback_id)
+            return False
+        return True
 
     def _refuse_gone(self) -> None:
         if self.gone.is_set():

@@ -9,16 +9,17 @@ import pytest
 from cti.simulation import plans, run
 from tests.simulated import CRASHES_MIN, served_though_it_crashes_at, steps_of_the_story, told
 
+SEED = "test"
 CALLS = 20_000
 PROCESSES = 2
 
 
 @pytest.mark.timeout(900)
 def test_twenty_thousand_calls_with_faults_break_no_promise() -> None:
-    tally = run.simulate("test", CALLS, PROCESSES)
+    tally = run.simulate(SEED, CALLS, PROCESSES)
     assert tally.calls >= CALLS
     assert set(tally.faults) == set(plans.FAULTS)
-    assert tally.found == [], told(tally)
+    assert tally.found == [], told(tally, SEED)
 
 
 @pytest.mark.timeout(900)

@@ -253,3 +253,12 @@ def test_one_who_stayed_is_free_though_an_on_call_phone_has_the_caller() -> None
         story.run()
     story.close()
     assert presences != [Presence.TALKING]
+
+
+def test_a_goodbye_that_never_reached_the_engine_is_said_again(wire: Wire, tell: Tell) -> None:
+    wire.meddles(
+        lambda _m, path, values: "/play/" in path and str(values["media"]).endswith("au-revoir"),
+        lambda *_: None,
+    )
+    story = tell(Story((TALKING_AT + 12, decides(End()))))
+    assert "prompt:/sounds/fr/au-revoir" in story.heard()

@@ -28,6 +28,7 @@ from cti.simulation.plans import draw
 from tests.simulated import CRASHES_MIN, served_though_it_crashes_at, steps_of_the_story, told
 
 ROOT = Path(__file__).parents[2]
+SEED = "check"
 CHECK_CALLS = 600
 CRASH_EVERY = 12  # steps; tests/simulation crashes at each
 CRASH_PARTS = 2
@@ -75,10 +76,10 @@ def test_a_seed_replays_exactly_in_another_process_with_other_hashes() -> None:
 
 
 def test_six_hundred_calls_with_faults_break_no_promise() -> None:
-    tally = run.simulate("check", CHECK_CALLS)
+    tally = run.simulate(SEED, CHECK_CALLS)
     assert tally.calls >= CHECK_CALLS
     assert set(tally.faults) >= {"crash", "hang", "cut", "stall"}
-    assert tally.found == [], told(tally)
+    assert tally.found == [], told(tally, SEED)
 
 
 # -- a crash between any two steps --------------------------------------------------------
