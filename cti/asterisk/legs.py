@@ -141,10 +141,11 @@ class ChannelLeg:
         while self._playing is not None:
             await self._playing[1].wait()
 
-    async def play_file(self, media: str, seconds: float) -> bool:
+    async def play_file(self, media: str, seconds: float, once: bool = False) -> bool:
         """Play a sound; returns at its end, or when it is overdue. A failure is logged.
 
-        False when nothing was heard: the engine refused, or never got to it. Raises HungUp.
+        False when nothing was heard: the engine refused, or never got to it. ``once``: better
+        not heard than heard twice. Raises HungUp.
         """
         taken = answered = True
         self._refuse_gone()
@@ -168,8 +169,8 @@ class ChannelLeg:
                 await ended.wait()
         except TimeoutError:
             log.warning("prompt.overdue", extra={"leg": self.id})
-            # One that the engine neither promised nor knows was not heard.
-            taken = await self._stop(playback_id) or answered
+            # One that the engine neither promised nor knows was hardly heard.
+            taken = await self._stop(playback_id) or answered or once
         except LegGone:
             self.mark_gone(None)
         except AriError as error:
@@ -366,7 +367,7 @@ class CallerLeg(ChannelLeg):
                 await self._in_place()
                 async with self.moving:
                     pass  # it would block whoever is putting them somewhere
-                if await self.play_file(f"/sounds/{self.language}/{prompt}", seconds):
+                if await self.play_file(f"/sounds/{self.language}/{prompt}", seconds, once=whole):
                     return
                 # Mostly the dialplan has them, and speaks; a goodbye must not be lost on them.
                 await self.moved(entries)
