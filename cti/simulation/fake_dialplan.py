@@ -43,6 +43,7 @@ def line(engine: FakeAsterisk, ch: Channel) -> Course:
 def rescue(engine: FakeAsterisk, ch: Channel) -> Course:
     """``[rescue] s``: the agent who had the caller is gone."""
     ch.variables["FIL_GREETED"] = "1"
+    ch.variables["FIL_ALONE_UNTIL"] = ""
     yield from _offer(engine, ch, "rescue", "peer-gone")
     yield from alone(engine, ch)
 
@@ -57,7 +58,7 @@ def lease_over(engine: FakeAsterisk, ch: Channel) -> Course:
 def alone(engine: FakeAsterisk, ch: Channel) -> Course:
     """``[alone] s``: no controller took the call."""
     v = ch.variables
-    if engine.epoch() - int(v.get("FIL_ALONE_UNTIL", "0")) > 60:
+    if engine.epoch() - int(v.get("FIL_ALONE_UNTIL") or "0") > 60:
         v["FIL_ALONE_SINCE"] = str(engine.epoch())
     word_at = 20
     yield from _say(engine, ch, PATIENCE if v.get("FIL_GREETED") == "1" else WELCOME, "alone")
