@@ -59,6 +59,7 @@ class ChannelLeg:
         self.cause_known = asyncio.Event()  # an agent's leg: a moment after it is gone
         self.in_app = asyncio.Event()  # the channel is ours to command (for an agent: answered)
         self.gone_at: datetime | None = None
+        self.ended_unseen = False
         self.cause: int | None = None
         self.tech_cause: int | None = None
         self.offered_as = ""  # the dialplan's word: first, again (it has greeted), peer-gone
@@ -92,6 +93,8 @@ class ChannelLeg:
         if not self.gone.is_set():
             self.cause = cause
             self.gone_at = at or clock.now()
+            # The dialplan had them, and tells nobody whether they left or it ended the call.
+            self.ended_unseen = at is None and not self.in_app.is_set()
             self.gone.set()
             self._playback_ended(None)
 

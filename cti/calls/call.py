@@ -195,6 +195,8 @@ async def close(call: Call, house: House) -> None:
         return
     if call.caller.engine_stopped:
         call.outcome, call.ended_by = "engine_restart", "engine"
+    if call.caller.ended_unseen and call.ended_by == "caller":
+        call.ended_by = "unknown"
     await release(call, house)
     # They left as somebody answered, or as they came: the engine told it by its own clock.
     at = max(call.caller.gone_at or clock.now(), call.answered_at or call.started_at)

@@ -32,6 +32,7 @@ from tests.stories import (
     hangs_up,
     killed_for_long,
     late,
+    lease_ends,
     refused,
 )
 
@@ -206,3 +207,11 @@ def test_an_end_of_a_leg_that_nobody_looked_for_leaves_no_caller_alone(wire: Wir
     story = live(Story(talk=60.0))
     assert outcomes(story)[0] == "failed"
     assert story.sound_at(30.0).startswith("people:")
+
+
+def test_who_ended_a_call_in_the_dialplans_care_is_not_made_up(wire: Wire) -> None:
+    wire.times = 10_000
+    wire.meddles(lambda _m, path, _v: path == "/events/claim", refused(409))
+    story = live(Story((6.5, lease_ends(wire)), (20.0, caller_leaves)))
+    (closed,) = (e.data for e in story.journal.entries if e.op == "call.closed")
+    assert closed["ended_by"] == "unknown"
