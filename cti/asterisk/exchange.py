@@ -100,7 +100,7 @@ class Exchange:
                 caller.astray.clear()
 
     async def _add(self, caller: CallerLeg, place: str) -> None:
-        caller.bridge_known, before = False, caller.comings[place]
+        caller.bridge_known, before = False, caller.comings(place)
         await self.ari.bridges.addChannel(
             bridgeId=place,
             channel=caller.id,

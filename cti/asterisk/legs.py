@@ -263,7 +263,7 @@ class CallerLeg(ChannelLeg):
         self.dialplan_music = True  # perhaps: it ends in a waiting bridge
         self.asked_music = True  # perhaps: music of their own, that we asked for
         self.unsettled_until = 0.0  # monotonic: see unsettle()
-        self.comings: Counter[str] = Counter()  # how often they came into each bridge, as told
+        self._comings: Counter[str] = Counter()  # into each bridge, as told
         self._last_bridge: str | None = None  # since they came into our hands
         self._bridge_told = asyncio.Event()
 
@@ -273,6 +273,7 @@ class CallerLeg(ChannelLeg):
         match event:
             case events.StasisStart() if self.entries > entries:
                 self._in_no_bridge()
+                self._bridge_told.set()
                 if self.place is not None:
                     self.astray.set()  # whatever brought them out of it
             case events.StasisEnd():
@@ -308,7 +309,7 @@ class CallerLeg(ChannelLeg):
             self.dialplan_music = False
         self.bridge = self._last_bridge = bridge_id
         self.bridge_known = True
-        self.comings[bridge_id] += 1
+        self._comings[bridge_id] += 1
         self._bridge_told.set()
 
     def found_in(self, bridge_id: str | None) -> None:
@@ -321,12 +322,18 @@ class CallerLeg(ChannelLeg):
         """Wait, not for long, until the engine has told that they are in this bridge."""
         return await self._told(lambda: self.bridge_known and self.bridge == bridge_id, seconds_max)
 
-    async def told_of_coming(self, bridge_id: str, before: int, seconds_max: float) -> bool:
-        """Wait, not for long, for word that they came into this bridge, be it to leave it again.
+    def comings(self, bridge_id: str) -> tuple[int, int]:
+        """How often they came into this bridge, and out of the dialplan, as told so far."""
+        return self._comings[bridge_id], self.entries
 
-        ``before``: how often it had been told.
+    async def told_of_coming(
+        self, bridge_id: str, before: tuple[int, int], seconds_max: float
+    ) -> bool:
+        """Wait, not for long, for word of a coming since ``before``: what is told then is true.
+
+        They may have left again, even the application, without having been told to come.
         """
-        return await self._told(lambda: self.comings[bridge_id] > before, seconds_max)
+        return await self._told(lambda: self.comings(bridge_id) != before, seconds_max)
 
     async def _told(self, is_told: Callable[[], bool], seconds_max: float) -> bool:
         until = clock.monotonic() + seconds_max

@@ -57,8 +57,11 @@ async def settled() -> None:
 # -- where a caller is
 
 
+@pytest.mark.parametrize(
+    "told", [("ChannelEnteredBridge", "ChannelLeftBridge"), ("StasisEnd", "StasisStart")]
+)
 async def test_who_is_pulled_out_the_moment_they_came_is_not_believed_to_be_there(
-    tmp_path: Path,
+    tmp_path: Path, told: tuple[str, str]
 ) -> None:
     ari = Ari(SilentWire())
     caller = CallerLeg(ari, "c1", "", lambda _language, _prompt: 0.0)
@@ -66,7 +69,7 @@ async def test_who_is_pulled_out_the_moment_they_came_is_not_believed_to_be_ther
     holding = asyncio.create_task(Exchange(ari, Settings(data=tmp_path)).hold(caller, "regulators"))
     following = asyncio.create_task(caller.listen())
     await settled()
-    for type_ in ("ChannelEnteredBridge", "ChannelLeftBridge"):
+    for type_ in told:
         event = {"type": type_, "channel": {"id": "c1"}, "bridge": {"id": "line-regulators"}}
         ari._take(ids_in(event), read_event(event))
     async with asyncio.timeout(0.5):
