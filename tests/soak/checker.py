@@ -121,10 +121,10 @@ class Case:
         return self.run.broken(AWAY, since - aftermath, until)
 
     def engine_took(self, call: SeenCall) -> bool:
-        """Whether the call ended because the engine did."""
+        """Whether the call ended because the engine did, or at least as it did."""
         for fault in self.run.broken(ENGINE, call.began_at, call.until + 1):
-            if call.ended_by == "them" and fault.start <= call.until <= fault.end + 1:
-                return True
+            if fault.start <= call.until <= fault.end + 1:
+                return True  # a caller's BYE may have reached nobody any more
             last = call.silences[-1] if call.silences else (0.0, 0.0)
             if last[1] >= call.until - 0.5 and fault.start - 1 <= last[0] <= fault.end:
                 return True
