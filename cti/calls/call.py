@@ -213,6 +213,6 @@ async def release(call: Call, house: House) -> None:
     for talk in (call.talk, call.staying):
         if talk is not None:
             part(call, house, talk, reason)
+    await hang_up_parted(call, house)
     if call.answered:
-        await hang_up_parted(call, house)
         house.spawn(house.exchange.forget_last_talk(call.id))

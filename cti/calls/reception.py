@@ -311,6 +311,10 @@ class Reception:
         try:
             await self._take_up(found, where)
         except Exception:  # noqa: BLE001 -- whatever it is, this caller must not be left alone
+            for leg, _ in found.legs:
+                if not call.has(leg.id):
+                    leg.owns = True  # perhaps
+                    call.parted.append(leg)
             await failed(call, self._house)
             await close(call, self._house)
             call.caller.close()

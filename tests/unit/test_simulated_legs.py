@@ -8,6 +8,7 @@ from cti.asterisk.ari import LegGone
 from cti.asterisk.wire import WireLost
 from cti.calls import call as calls
 from cti.calls.house import House
+from cti.calls.reception import Reception, _Found
 from cti.calls.state import Call, Stage
 from cti.people.agents import End
 from cti.simulation import run
@@ -28,6 +29,7 @@ from tests.stories import (
     agent_hangs_up,
     arms,
     caller_leaves,
+    crash,
     decides,
     hangs_up,
     killed_for_long,
@@ -215,3 +217,26 @@ def test_who_ended_a_call_in_the_dialplans_care_is_not_made_up(wire: Wire) -> No
     story = live(Story((6.5, lease_ends(wire)), (20.0, caller_leaves)))
     (closed,) = (e.data for e in story.journal.entries if e.op == "call.closed")
     assert closed["ended_by"] == "unknown"
+
+
+# -- taken back
+
+
+def test_three_who_talk_are_taken_back_as_they_were(tell: Tell) -> None:
+    """The one whom the record names owns the caller; the other may leave unheard."""
+    story = tell(Oriented(TOGETHER_AT, (20.0, crash), (26.0, agent_hangs_up)))
+    assert set(story.heard(20.0)) <= {"people:lea", ""}, timeline(story)
+
+
+def test_a_call_that_cannot_be_taken_back_is_a_new_one(wire: Wire) -> None:
+    take_up, failures = Reception._take_up, []
+
+    async def fails_once(reception: Reception, found: _Found, where: dict[str, str]) -> None:
+        if not failures:
+            failures.append(found)
+            raise ValueError("a bug")
+        await take_up(reception, found, where)
+
+    wire.patch.setattr(Reception, "_take_up", fails_once)
+    story = live(Story((5.0, crash), talk=30.0))
+    assert outcomes(story) == ["failed", "talked"]
