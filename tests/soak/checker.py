@@ -134,10 +134,14 @@ class Case:
         """Whether this silence began when the network of the agent they talked to was lost."""
         for agent in self.run.side("agent"):
             gone = agent.vanished_at
-            if gone is not None and -1.0 <= since - gone <= 1.5:
-                return any(
+            if (
+                gone is not None
+                and -1.0 <= since - gone <= 1.5
+                and any(
                     who == agent.who and abs(end - gone) < 1.5 for who, _, end in self.talks(call)
                 )
+            ):
+                return True
         return False
 
     def silence_class(self, call: SeenCall, since: float, until: float) -> str:

@@ -14,7 +14,7 @@ from cti.people.agents import End
 from cti.simulation import run
 from cti.simulation.checker import timeline
 from cti.simulation.fake_wire import FakeWire
-from cti.simulation.world import World
+from cti.simulation.world import Fault, World
 from ivr.steps import Line
 from tests.stories import (
     TALKING_AT,
@@ -240,3 +240,19 @@ def test_a_call_that_cannot_be_taken_back_is_a_new_one(wire: Wire) -> None:
     wire.patch.setattr(Reception, "_take_up", fails_once)
     story = live(Story((5.0, crash), talk=30.0))
     assert outcomes(story) == ["failed", "talked"]
+
+
+def away(at: float, seconds: float = 4.0) -> tuple[Fault, Fault]:
+    """The wire is cut, and stands still for so long: what happens meanwhile is told to nobody."""
+    return Fault(at, "cut"), Fault(at, "stall", seconds)
+
+
+def test_who_was_pulled_out_while_nobody_told_us_is_found_again(tell: Tell) -> None:
+    at = TALKING_AT + 12
+    story = tell(Story((at + 1, agent_hangs_up), faults=away(at), talk=60.0))
+    assert "prompt:/sounds/fr/fin-de-conversation" in story.heard(at)
+
+
+def test_a_caller_who_left_while_nobody_told_us_is_gone(tell: Tell) -> None:
+    story = tell(Story((TALKING_AT + 1, caller_leaves), faults=away(TALKING_AT)))
+    assert outcomes(story) == ["talked"]

@@ -215,6 +215,10 @@ def test_the_network_of_an_agent_may_be_lost_for_as_long_as_the_engine_needs(sto
     story.anna.samples = [s for s in story.anna.samples if s.at < 25]
     hears(story.anna, 25, 40, "silence")
     assert "I1" in story.broken()
+    lea = a_call("lea", 15, 40, "them", "agent")
+    lea.vanished_at = lea.ended_at = 25.0  # another network at the same instant explains nothing
+    story.run.calls = {lea.id: lea} | story.run.calls
+    assert "I1" in story.broken()
     story.rosa.vanished_at = story.rosa.ended_at = 25.0
     assert "I1" not in story.broken()
 
