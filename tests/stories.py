@@ -13,6 +13,7 @@ import pytest
 
 from cti.asterisk.wire import WireLost
 from cti.people.agents import Decision, Orient
+from cti.simulation import run
 from cti.simulation.actors import AgentPlan, CallerPlan
 from cti.simulation.fake_people import FakePhoneCall
 from cti.simulation.fake_wire import Connection, FakeWire
@@ -205,6 +206,14 @@ def killed_and_late(seconds: float, told: list[Story]) -> Meddle:
         fake._engine.later(0.0, crash, told[0])
 
     return how
+
+
+def live(story: Story) -> Story:
+    """Live through a story which the judge need not like in every respect."""
+    with run.unhurried():
+        story.run()
+    story.close()
+    return story
 
 
 # -- deeds

@@ -11,7 +11,6 @@ from cti.calls.house import House
 from cti.calls.reception import Reception, _Found
 from cti.calls.state import Call, Stage
 from cti.people.agents import End
-from cti.simulation import run
 from cti.simulation.checker import timeline
 from cti.simulation.fake_wire import FakeWire
 from cti.simulation.world import Fault, World
@@ -35,18 +34,11 @@ from tests.stories import (
     killed_for_long,
     late,
     lease_ends,
+    live,
     refused,
 )
 
 TOGETHER_AT = (TALKING_AT + 3, decides(TOGETHER))
-
-
-def live(story: Story) -> Story:
-    """Live through a story which the judge need not like in every respect."""
-    with run.unhurried():
-        story.run()
-    story.close()
-    return story
 
 
 def outcomes(story: Story) -> list[str]:

@@ -29,12 +29,14 @@ from tests.stories import (
     Waits,
     Wire,
     agent_hangs_up,
+    arms,
     caller_leaves,
     crash,
     decides,
     killed_for_long,
     late,
     lease_ends,
+    live,
     obeyed_and_reset,
     overflows,
     put_into_the_line,
@@ -233,42 +235,28 @@ def test_an_end_of_music_that_is_obeyed_while_they_wait_is_mended(
 def test_where_a_caller_was_oriented_is_not_forgotten_when_the_engine_disobeys(
     wire: Wire, tell: Tell
 ) -> None:
-    def disobeys(_world: World) -> None:
-        wire.armed = True
-
-    wire.armed, wire.times = False, 9
+    disobeys = arms(wire)
+    wire.times = 9
     wire.meddles(
         lambda _m, path, _v: path.startswith("/bridges/line-") and path.endswith("addChannel"),
         refused(),
     )
-    story = Oriented((TALKING_AT + 4, disobeys), (TALKING_AT + 5, TO_LISTENERS))
-    with run.unhurried():
-        story.run()
-    try:
-        rung = [e.data["agent_id"] for e in story.journal.entries if e.op == "leg.rung"]
-        assert rung == ["rosa", "lea"], timeline(story)
-    finally:
-        story.close()
+    story = live(Oriented((TALKING_AT + 4, disobeys), (TALKING_AT + 5, TO_LISTENERS)))
+    rung = [e.data["agent_id"] for e in story.journal.entries if e.op == "leg.rung"]
+    assert rung == ["rosa", "lea"]
 
 
 def test_a_caller_whom_the_engine_lets_nobody_hold_comes_to_the_on_call_phones(
     wire: Wire, tell: Tell
 ) -> None:
-    def disobeys_from_now(_world: World) -> None:
-        wire.armed = True
-
-    wire.armed, wire.times = False, 10_000
+    disobeys_from_now = arms(wire)
+    wire.times = 10_000
     wire.meddles(
         lambda _m, path, _v: path.startswith("/bridges/line-") and path.endswith("addChannel"),
         refused(),
     )
-    story = Story((TALKING_AT, disobeys_from_now), (TALKING_AT + 1, agent_hangs_up))
-    with run.unhurried():
-        story.run()
-    try:
-        assert story.sound_at(100.0) == "people:rosa", timeline(story)  # by the dialplan
-    finally:
-        story.close()
+    story = live(Story((TALKING_AT, disobeys_from_now), (TALKING_AT + 1, agent_hangs_up)))
+    assert story.sound_at(100.0) == "people:rosa"  # by the dialplan
 
 
 def test_an_agent_who_ends_at_the_instant_the_invited_one_answers_is_let_go(
