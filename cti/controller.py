@@ -254,9 +254,9 @@ async def _beat(pipe: int | None, ready: asyncio.Event) -> None:
 
     From the first moment: to make a damaged prompt again may take minutes.
     """
-    said_ready = False
     if pipe is None:
         return
+    said_ready = False
     while True:
         try:
             os.write(pipe, b"R" if ready.is_set() and not said_ready else b".")

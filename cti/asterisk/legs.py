@@ -59,7 +59,7 @@ class ChannelLeg:
         self.cause_known = asyncio.Event()  # an agent's leg: a moment after it is gone
         self.in_app = asyncio.Event()  # the channel is ours to command (for an agent: answered)
         self.gone_at: datetime | None = None
-        self.ended_unseen = False
+        self.ended_unseen = False  # nobody told how, and it was not ours
         self.cause: int | None = None
         self.tech_cause: int | None = None
         self.offered_as = ""  # the dialplan's word: first, again (it has greeted), peer-gone
