@@ -1,10 +1,12 @@
-"""Which tests need the engine, and the one line that they share."""
+"""Which tests need the engine, the one line that they share, and the machine all share."""
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             and inspect.iscoroutinefunction(item.function)
         ):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    # Around everything, so that the wait is in no test's time limit.
+    with the_machine(item.config.rootpath, item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
+@contextmanager
+def the_machine(root: Path, alone: bool) -> Iterator[None]:
+    """Hold the machine, with the other workers' tests or alone, until this test is over."""
+    cache = root / ".pytest_cache"
+    cache.mkdir(exist_ok=True)
+    with (cache / "door.lock").open("w") as door, (cache / "machine.lock").open("w") as machine:
+        # Who waits to be alone keeps the door, so that no other test begins before.
+        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(machine, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        yield
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -175,8 +175,6 @@ function greeted(hello) {
   wire.epoch = hello.epoch;
   wire.seen = 0;
   wire.tries = 0;
-  showWire(true);
-  show($("cut"), "");
   if (missed !== null) ask("resume", { epoch: hello.epoch, since: missed });
   clearInterval(wire.beat);
   // Proves that the wire still carries, and keeps the list of colleagues fresh.
@@ -208,6 +206,9 @@ const EVENTS = {
     const before = desk.stage;
     const callBefore = desk.call?.id;
     desk.snapshot = data;
+    // Only now do the keys and the buttons do anything.
+    showWire(true);
+    show($("cut"), "");
     desk.presence = data.presence;
     desk.call = data.call;
     desk.wrapupCall = data.wrapup_call ?? null;

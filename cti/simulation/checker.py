@@ -273,8 +273,8 @@ class Checker:
         by_caller = end.ended_how == "self"
         if by_caller and self._told_goodbye(caller):
             return  # both hung up
-        if data["ended_by"] == "unknown":
-            return  # they were in the dialplan's care: it tells nobody how
+        if data["ended_by"] == "unknown" and end.in_the_dialplan:
+            return  # it tells nobody how
         if by_caller != (data["ended_by"] == "caller"):
             text = f"ended by {data['ended_by']}, in truth {end.ended_how}"
             yield Violation("record", end.ended_at, text, end.name)

@@ -140,12 +140,16 @@ def simulate(seed: str, calls: int, processes: int = 1, progress: Say | None = N
         for batch in batches(seed, calls):
             take(run_batch(batch))
         return tally
-    # Polite: whatever else runs on this machine may be listening to real sound.
-    with multiprocessing.get_context("spawn").Pool(processes, os.nice, (10,)) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes, _stand_back) as pool:
         for part in pool.imap_unordered(run_batch, batches(seed, calls)):
             take(part)
     tally.found.sort(key=lambda found: found[0])
     return tally
+
+
+def _stand_back() -> None:
+    """Whatever else runs on this machine may be listening to real sound: it goes first."""
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def report(tally: Tally, seed: str, seconds: float, say: Say) -> int:

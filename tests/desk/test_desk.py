@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, WebSocketRoute, async_playwright, expect
 
 from cti.people.agents import Decline, End, Message, Orient, Presence
 from cti.web.door import GUARD
@@ -43,11 +43,14 @@ class Desk:
         self.scripts_blocked: list[str] = []
 
     async def sign_in(self, who: str = "rosa") -> None:
+        await self.log_in(who)
+        await expect(self.page.get_by_text("Relié à la ligne")).to_be_visible()
+
+    async def log_in(self, who: str) -> None:
         await self.page.goto(self.address)
         await self.page.get_by_label("Identifiant").fill(who)
         await self.page.get_by_label("Mot de passe").fill(f"demo-{who}")
         await self.page.get_by_role("button", name="Se connecter").click()
-        await expect(self.page.get_by_text("Relié à la ligne")).to_be_visible()
 
     async def acked(self, message: Message, who: str = "rosa") -> bool:
         return await self.house.agent(who).outbox.displayed(message, ACK_SECONDS_MAX)
@@ -306,6 +309,32 @@ async def test_a_cut_wire_says_so_comes_back_and_shows_the_call_in_progress(desk
     await expect(desk.page.locator("#handover")).to_have_text("Déjà dit")
     pop = house.agent("rosa").outbox.push("presence.changed", house.agent("rosa").presence_view())
     assert await desk.acked(pop)
+
+
+async def test_the_desk_says_it_is_linked_only_once_its_keys_do_something(desk: Desk) -> None:
+    held: asyncio.Queue[str | bytes] = asyncio.Queue()
+    screens: list[WebSocketRoute] = []
+
+    def hold_the_snapshot(screen: WebSocketRoute) -> None:
+        line = screen.connect_to_server()
+
+        def pass_on(frame: str | bytes) -> None:
+            (held.put_nowait if '"snapshot"' in str(frame) else screen.send)(frame)
+
+        line.on_message(pass_on)
+        screen.on_message(line.send)
+        screens.append(screen)
+
+    await desk.page.route_web_socket("**/cti/v1", hold_the_snapshot)
+    linked = desk.page.get_by_text("Relié à la ligne")
+    await desk.log_in("rosa")
+    snapshot = await asyncio.wait_for(held.get(), 4)
+    await asyncio.sleep(0.3)
+    assert not await linked.is_visible()
+    screens[0].send(snapshot)
+    await expect(linked).to_be_visible()
+    await desk.page.keyboard.press("F2")
+    await expect(desk.page.locator("#presence-state")).to_have_text("Disponible")
 
 
 async def test_what_happened_during_a_cut_is_told_afterwards(desk: Desk) -> None:

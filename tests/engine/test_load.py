@@ -27,6 +27,8 @@ from cti.rehearsal.sound import RATE, read_wav, tone
 from cti.setup import FLOWS
 from tests.line import NUMBER, Desk, Line, a_line, likeness
 
+pytestmark = pytest.mark.alone
+
 CROWD = 20
 ROSA_HZ, CALLER_HZ = 800, 440
 SECONDS_IN_THE_PROMPT = 34.0  # the dialplan's lease is 30 s, the prompt 40 s

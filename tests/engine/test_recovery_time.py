@@ -10,6 +10,8 @@ import pytest
 from tests.line import NUMBER, Line
 from tests.recovery_time import Recovery, check, kill_and_measure
 
+pytestmark = pytest.mark.alone
+
 CALLS = 20
 ROUNDS = 4
 ROSA_HZ = 800

@@ -21,6 +21,8 @@ from cti.rehearsal.sound import RATE, read_wav
 from tests.engine.test_load import closed_since, crowd, percentile, serve
 from tests.line import NUMBER, Desk, Line, a_line, likeness
 
+pytestmark = pytest.mark.alone
+
 SURGE, A_SECOND = 50, 4  # callers; usually one comes every four seconds, for two agents
 RECOGNISED, NOT_HEARD = 0.8, 0.7
 RECOGNISED_BY_SECONDS = 5.0  # the beginning of a prompt

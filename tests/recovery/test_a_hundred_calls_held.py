@@ -16,6 +16,8 @@ from tests.fake_engine import a_line_without_engine
 from tests.line import Desk, Line
 from tests.recovery_time import check, kill_and_measure
 
+pytestmark = pytest.mark.alone
+
 CALLS = 100
 TALKS = ("rosa", "remy")
 ROUNDS = 10
