@@ -24,6 +24,8 @@ MUSIC = "fil"  # the engine's class of music for callers
 OBEYED_SECONDS_MAX = 2.0  # a command that a caller's sound or an agent's freedom waits for
 TOLD_SECONDS_MAX = 1.0  # from the engine's obeying to its telling: perhaps the wire stands still
 INSISTED_AFTER_SECONDS = (0.2, 1.0)  # when it failed: it is given again, and once more
+GOODBYE_TRIES_MAX = 4  # each insists
+GOODBYE_AGAIN_SECONDS = 1.0
 GIVEN_BACK_SECONDS_MAX = 5.0  # then the engine takes the caller back by itself
 UNBORN_SECONDS = 1.0  # what we stopped waiting for may appear so much later
 UNBORN_TRIES_MAX = 10  # six seconds each, at most
@@ -80,10 +82,10 @@ class Exchange:
                 await self._put_in(caller)
 
     async def _put_in(self, caller: CallerLeg) -> None:
-        if caller.place is None or not is_waiting(caller.place):
-            return  # they belong in a talk by now
         if not caller.bridge_known:
             await self._find(caller)
+        if caller.place is None or not is_waiting(caller.place):
+            return  # they belong in a talk by now
         if caller.bridge is not None and is_waiting(caller.bridge):
             # Of whichever line: the music is the same, and to move would be a moment of silence.
             caller.place = caller.bridge
@@ -96,7 +98,8 @@ class Exchange:
                 await self.ari.channels.startMoh(
                     channelId=caller.id, mohClass=MUSIC, seconds_max=OBEYED_SECONDS_MAX
                 )
-            if caller.bridge_known and is_waiting(caller.bridge):  # not pulled out meanwhile
+            # Neither pulled out meanwhile, nor wanted elsewhere.
+            if caller.bridge_known and is_waiting(caller.bridge) and is_waiting(caller.place):
                 caller.astray.clear()
 
     async def _add(self, caller: CallerLeg, place: str) -> None:
@@ -146,10 +149,12 @@ class Exchange:
             # Shielded: whoever takes it back must know whether it was ordered.
             await asyncio.shield(leg.ordered)
 
-    async def talk(self, call_id: str, caller: CallerLeg, agent: ChannelLeg) -> None:
+    async def talk(
+        self, call_id: str, caller: CallerLeg, agent: ChannelLeg, staying: ChannelLeg | None
+    ) -> None:
         """Join caller and agent; the agent's leg now owns the caller. Raises LegGone.
 
-        Nothing may be playing to either.
+        ``staying``: the other agent, when three talk. Nothing may be playing to anyone.
         """
         caller.place = bridge = talk_bridge(call_id)
         async with caller.moving:
@@ -159,22 +164,30 @@ class Exchange:
             await caller.lease(0)
             caller.bridge_known = False  # until the engine has told
             await self.ari.bridges.addChannel(bridgeId=bridge, channel=[caller.id, agent.id])
+            if staying is not None:
+                with contextlib.suppress(LegGone, AriConflict):  # two can talk without them
+                    await self.ari.bridges.addChannel(bridgeId=bridge, channel=[staying.id])
+                    await self.disown(staying, caller)
             if caller.dialplan_music or caller.asked_music:
                 await self.stop_music(caller)
 
-    async def say_again(self, call_id: str, caller: CallerLeg, agent: ChannelLeg) -> None:
+    async def say_again(
+        self, call_id: str, caller: CallerLeg, agent: ChannelLeg, staying: ChannelLeg | None
+    ) -> None:
         """State anew whose the caller is in this call's talk, that no lease ends it, and no music.
 
         For as long as a command of before that was not answered may still be obeyed.
         """
-        what: tuple[Callable[[], Awaitable[None]], ...] = (
+        what: list[Callable[[], Awaitable[None]]] = [
             lambda: self.own(agent, caller),
             lambda: caller.lease(0),
             lambda: self._stop_music(caller),
-        )
+        ]
+        if staying is not None:
+            what.append(lambda: self.disown(staying, caller))
         async with caller.moving:
             for say in what:
-                if caller.place == talk_bridge(call_id):
+                if caller.place == talk_bridge(call_id) and agent.owns:  # not handed on meanwhile
                     with contextlib.suppress(AriError):
                         await say()
 
@@ -198,23 +211,34 @@ class Exchange:
         The newcomer owns the caller before coming in and the other lets go after: at no
         instant could somebody leave and strand a caller, whether we are alive or not.
         """
-        await self.own(newcomer, caller)
-        await self.ari.bridges.addChannel(bridgeId=talk_bridge(call_id), channel=[newcomer.id])
-        with caller.unsettled_by():
-            await self.own(staying, None)
+        async with caller.moving:
+            await self.own(newcomer, caller)
+            await self.ari.bridges.addChannel(bridgeId=talk_bridge(call_id), channel=[newcomer.id])
+            await self.disown(staying, caller)
 
-    async def own(self, agent: ChannelLeg, caller: CallerLeg | None) -> None:
+    async def own(self, agent: ChannelLeg, caller: CallerLeg) -> None:
         """Say whose caller it is: the engine rescues that caller when the agent's leg ends."""
-        agent.owns = caller is not None
+        agent.owns = True
+        with caller.unsettled_by():
+            await self._say_whose(agent, caller.name)
+
+    async def disown(self, agent: ChannelLeg, caller: CallerLeg) -> None:
+        """Say that this leg may end without its caller's being rescued."""
+        agent.owns = False
+        with caller.unsettled_by():
+            await self._say_whose(agent, "")
+
+    async def _say_whose(self, agent: ChannelLeg, caller_name: str) -> None:
         await self.ari.channels.setChannelVar(
-            channelId=agent.id, variable="FIL_CALLER", value=caller.name if caller else ""
+            channelId=agent.id, variable="FIL_CALLER", value=caller_name
         )
 
     async def release(self, leg: ChannelLeg) -> None:
         """Hang up a leg, whatever its state, without pulling its caller along."""
         if leg.owns:
+            leg.owns = False
             with contextlib.suppress(AriError):
-                await self.own(leg, None)
+                await self._say_whose(leg, "")
         try:
             await self._end(leg.id)
         except LegGone:
@@ -268,9 +292,16 @@ class Exchange:
         return True
 
     async def hang_up(self, caller: CallerLeg) -> None:
-        """End the caller's leg; for after a goodbye."""
-        with contextlib.suppress(AriError):
-            await self._end(caller.id)
+        """End the caller's leg; for after a goodbye. Their lease ends an engine's long refusal."""
+        for _ in range(GOODBYE_TRIES_MAX):
+            try:
+                await self._end(caller.id)
+            except (Gone, AriConflict):
+                pass  # with nobody, or with the dialplan
+            except AriError:
+                await asyncio.sleep(GOODBYE_AGAIN_SECONDS)
+                continue
+            return
 
     async def _end(self, channel_id: str) -> None:
         await self._insist(

@@ -160,6 +160,7 @@ class ChannelLeg:
             )
         )
         asked.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._playback_ended(None)  # a prompt before, should nobody have told of its end
         # Still set when we are cancelled here: whoever cancels must stop it (stop_playing).
         self._playing = (playback_id, ended, asked)
         try:
@@ -174,6 +175,7 @@ class ChannelLeg:
             log.warning("prompt.overdue", extra={"leg": self.id})
             # One that the engine neither promised nor knows was hardly heard.
             taken = await self._stop(playback_id) or answered or once
+            self._playback_ended(playback_id)
         except LegGone:
             self.mark_gone(None)
         except AriError as error:
@@ -184,7 +186,7 @@ class ChannelLeg:
         return taken
 
     async def stop_playing(self, seconds_max: float = 1.0) -> None:
-        """Stop the prompt, if any; returns when the engine says it has ended.
+        """Stop the prompt, if any; returns when the engine says it has ended, or should have.
 
         Nothing else may be asked of a channel that plays: such commands would block.
         """
@@ -196,6 +198,7 @@ class ChannelLeg:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds_max):
                 await ended.wait()
+        self._playback_ended(playback_id)  # should word of it be lost, nobody waits for it
 
     async def stop_what_plays(self) -> None:
         """Stop a prompt that a process before us began."""

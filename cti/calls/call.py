@@ -57,6 +57,7 @@ async def handle_call(call: Call, house: House) -> None:
         log.warning("call.interrupted", extra={"call": call.id, "times": call.interruptions})
         await asyncio.sleep(AGAIN_SECONDS)
         await house.exchange.ari.in_step.wait()
+        await call.caller.stop_playing()  # whoever began a prompt was cancelled
     # Reached when the call is over, never when we are stopping.
     await close(call, house)
 
@@ -182,8 +183,11 @@ async def failed(call: Call, house: House) -> None:
     # Forgotten first: when the dialplan offers this caller again, they are a new call.
     house.calls.pop(call.caller.id, None)
     house.give_up(call.caller.id)
-    if not await house.exchange.give_back(call.caller):
-        # They stay owned: the end of such a leg makes the engine bring them back.
+    if await house.exchange.give_back(call.caller):
+        if call.answered:
+            house.spawn(house.exchange.forget_last_talk(call.id))
+    else:
+        # Their talk goes on. They stay owned: such a leg's end makes the engine bring them back.
         for leg in (*call.parted, *(talk.leg for talk in (call.talk, call.staying) if talk)):
             leg.owns = False
 
@@ -214,5 +218,5 @@ async def release(call: Call, house: House) -> None:
         if talk is not None:
             part(call, house, talk, reason)
     await hang_up_parted(call, house)
-    if call.answered:
+    if call.answered and call.outcome != "failed":  # that one's talk may go on: see failed()
         house.spawn(house.exchange.forget_last_talk(call.id))

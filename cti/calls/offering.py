@@ -37,6 +37,7 @@ log = logging.getLogger("fil.calls")
 
 RECALL_SECONDS_MAX = 20.0  # how long we look for one person and no other
 SCREENS_LATE_MAX = 2  # pops in a row that a screen did not show in time: it is dead
+BACK_SECONDS_MAX = 3.0  # how long somebody who answered waits for a caller whom the engine moved
 USER_BUSY = 17  # Q.850
 
 
@@ -67,12 +68,9 @@ async def find_someone(call: Call, house: House, step: LineStep) -> bool:
         heard = tasks.create_task(
             walk_waiting(house.flow, step, call.caller, house.clock, asyncio.sleep, crowded)
         )
-        answered = await offer_around(call, house, step)
-        if answered and call.ringing and not call.caller.whole_until.is_set():
-            coming = house.coming_prompt(call.caller.language)
-            announce = tasks.create_task(announce_to(call.ringing.leg, *coming))
-            await call.caller.whole_until.wait()
-            announce.cancel()
+        while answered := await offer_around(call, house, step):
+            if await still_here(call, house):
+                break
         # Cancel before stopping, or the flow would start its next prompt.
         heard.cancel()
         await asyncio.wait({heard})
@@ -80,6 +78,28 @@ async def find_someone(call: Call, house: House, step: LineStep) -> bool:
         if call.ringing:
             await call.ringing.leg.stop_playing()
     return answered
+
+
+async def still_here(call: Call, house: House) -> bool:
+    """Whether both are there to be joined once the caller has heard what must be heard whole."""
+    assert call.ringing is not None
+    leg, caller = call.ringing.leg, call.caller
+    if not caller.whole_until.is_set():
+        coming = house.coming_prompt(caller.language)
+        announce = asyncio.create_task(announce_to(leg, *coming))
+        waits = {caller.whole_until.wait(), leg.gone.wait(), caller.gone.wait()}
+        await first_of({asyncio.ensure_future(wait) for wait in waits}, None)
+        announce.cancel()
+        await asyncio.wait({announce})
+    with contextlib.suppress(TimeoutError):  # an on-call phone has them, perhaps
+        async with asyncio.timeout(BACK_SECONDS_MAX):
+            await caller.in_our_hands()
+    if leg.gone.is_set():  # picked up, and hung up before anybody was there
+        return withdraw(call, house, "missed", Presence.NOT_READY, "no_answer")
+    if not caller.in_app.is_set():
+        withdraw_ringing(call, house, "withdrawn")
+        return False
+    return True
 
 
 async def announce_to(leg: ChannelLeg, media: str, seconds: float) -> None:
@@ -104,6 +124,7 @@ async def offer_around(call: Call, house: House, step: LineStep) -> bool:
         # Many callers hang up at once: a phantom ring burns a volunteer.
         await asyncio.sleep(step.ring_after_seconds)
     while True:
+        await call.caller.in_our_hands()  # else an on-call phone may have them
         ask.language = call.caller.language
         try:
             async with asyncio.timeout(RECALL_SECONDS_MAX if ask.wanted else None):
@@ -116,6 +137,9 @@ async def offer_around(call: Call, house: House, step: LineStep) -> bool:
                 ask.wanted = call.wanted = None
                 continue
             return False
+        if not call.caller.in_app.is_set():
+            house.team.withdraw(agent)
+            continue
         try:
             if await offer(call, house, agent, step.line, ask.waited_seconds()):
                 return True

@@ -32,6 +32,7 @@ log = logging.getLogger("fil.reception")
 
 ARRIVALS_MAX = 1000
 LEGS_A_SECOND_MAX = 10  # no call rings phones faster than that
+ALONE_SECONDS_MIN = 15.0  # from losing us to an end by the dialplan: on-call phones ring then
 CLAIMED_SECONDS_MAX = 3.0  # from our claim to the channel being ours
 AGENT_LEG = re.compile(r"(?P<call>[0-9a-f]{32})-(?P<agent>[a-z0-9._-]+)-(?P<number>\d+)")
 
@@ -109,6 +110,8 @@ class Reception:
             del house.calls[channel.id]
             return
         caller.greeted = caller.offered_as != "first"
+        if caller.greeted:
+            caller.unsettle()  # whoever had them before may have asked for more
         await self._begin(call, channel, listening)
 
     async def _hold_again(self, call: Call, entries_before: int) -> None:
@@ -133,6 +136,7 @@ class Reception:
         except LegGone:
             call.caller.mark_gone(None)
         except AriError as error:  # the call's own life tries again, or gives them back
+            call.caller.astray.set()
             log.warning("call.not_held", extra={"call": call.id, "status": str(error)})
         finally:
             listening.cancel()
@@ -222,11 +226,14 @@ class Reception:
         restarted: bool,
     ) -> None:
         """Make true of the calls we run what happened while nobody told us."""
-        lost_at = self._house.exchange.ari.lost_at if restarted else None
+        lost_at = self._house.exchange.ari.lost_at
+        away_seconds = (clock.now() - lost_at).total_seconds() if lost_at is not None else 0.0
         for call in calls:
             if call.caller.id not in channels:
                 call.caller.engine_stopped |= restarted
-                call.caller.mark_gone(None, lost_at)
+                if away_seconds > ALONE_SECONDS_MIN:  # time enough for the dialplan to end it
+                    call.caller.in_app.clear()
+                call.caller.mark_gone(None, lost_at if restarted else None)
             elif call.caller.id in ours:
                 call.caller.found_in(where.get(call.caller.id))
                 call.caller.in_app.set()
@@ -240,7 +247,7 @@ class Reception:
                     talk.leg.in_app.set()  # answered, perhaps, while nobody told us
 
     def _close_late(self, record: OpenCall, engine: EngineInfo) -> None:
-        """Close a call that ended while we were away, and let its agent breathe."""
+        """Close a call that ended while we were away, and let its agents breathe."""
         house = self._house
         outcome: Outcome = "talked" if record.answered_at else "abandoned"
         ended_by: EndedBy = "unknown"
@@ -249,13 +256,12 @@ class Reception:
             outcome, ended_by, at = "engine_restart", "engine", engine.started_at
         house.records.closed(record.id, outcome=outcome, ended_by=ended_by, at=at)
         log.info("call.closed_late", extra={"call": record.id, "outcome": outcome})
-        agent = house.team.agents.get(record.agent_id or "")
-        if agent is None or agent.call_id != record.id:
-            return  # they have had another since
-        if agent.engagement is None and agent.presence is Presence.TALKING:
-            reason = outcome if outcome == "engine_restart" else "caller_left"
-            agent.outbox.push("call.ended", {"call": {"id": record.id}, "reason": reason})
-            house.team.start_wrap_up(agent, record.id)
+        reason = outcome if outcome == "engine_restart" else "caller_left"
+        for agent in house.team.agents.values():  # two, when three were talking
+            had_them = agent.call_id == record.id and agent.presence is Presence.TALKING
+            if had_them and agent.engagement is None:
+                agent.outbox.push("call.ended", {"call": {"id": record.id}, "reason": reason})
+                house.team.start_wrap_up(agent, record.id)
 
     def _recognise(
         self, record: OpenCall, channels: dict[str, models.Channel], ours: bool
@@ -346,7 +352,7 @@ class Reception:
             with contextlib.suppress(AriError):  # whoever left says so to converse()
                 await house.exchange.own(call.talk.leg, call.caller)
                 if call.staying is not None:
-                    await house.exchange.own(call.staying.leg, None)
+                    await house.exchange.disown(call.staying.leg, call.caller)
         if call.caller.in_app.is_set() and call.talk is not None and its_bridge == bridge:
             call.caller.place = bridge
             with contextlib.suppress(AriError):  # the process before us may not have come to it
@@ -416,6 +422,7 @@ class Reception:
             return
         caller = CallerLeg(house.exchange.ari, channel.id, channel.name, house.seconds)
         caller.in_app.set()
+        caller.unsettle()
         call = Call(new_call_id(), caller)
         house.calls[channel.id] = call
         if not await caller.still_there():  # late word of one who has left

@@ -9,8 +9,8 @@ from typing import Any
 
 from cti import clock
 from cti.asterisk.ari import AriConflict, AriError, LegGone
-from cti.asterisk.exchange import TOLD_SECONDS_MAX
-from cti.asterisk.legs import is_waiting
+from cti.asterisk.exchange import TOLD_SECONDS_MAX, talk_bridge
+from cti.asterisk.legs import ChannelLeg, is_waiting
 from cti.calls.house import House
 from cti.calls.offering import (
     RECALL_SECONDS_MAX,
@@ -70,11 +70,14 @@ def begin_talk(call: Call, house: House, line: Line) -> None:
 async def join(call: Call, house: House, talk: Talk) -> None:
     """Have the caller and the agent hear each other. Doing it twice does no harm."""
     with contextlib.suppress(LegGone, AriConflict):  # whoever left says so to converse()
-        await house.exchange.talk(call.id, call.caller, talk.leg)
-        if call.staying is not None:
-            await house.exchange.own(call.staying.leg, None)
+        await house.exchange.talk(call.id, call.caller, talk.leg, who_stays(call))
         await hang_up_parted(call, house)
         call.interruptions = 0
+
+
+def who_stays(call: Call) -> ChannelLeg | None:
+    """The leg of the agent who stays beside the one of ``call.talk``, when three talk."""
+    return call.staying.leg if call.staying is not None else None
 
 
 async def together(call: Call, house: House, talk: Talk) -> None:
@@ -85,7 +88,7 @@ async def together(call: Call, house: House, talk: Talk) -> None:
             return  # over meanwhile
         talk.caller_entries = call.caller.entries
         try:
-            await house.exchange.talk(call.id, call.caller, talk.leg)
+            await house.exchange.talk(call.id, call.caller, talk.leg, who_stays(call))
             if talk is call.talk:  # else a parted leg may be the last that owns them
                 await hang_up_parted(call, house)
             return
@@ -117,7 +120,7 @@ async def keep_in_place(call: Call, house: House) -> None:
                 await together(call, house, talk)
             elif talk is not None and clock.monotonic() < caller.unsettled_until:
                 caller.astray.clear()  # set again by what is not answered
-                await house.exchange.say_again(call.id, caller, talk.leg)
+                await house.exchange.say_again(call.id, caller, talk.leg, who_stays(call))
             elif caller.place == place:
                 caller.astray.clear()
         await asyncio.sleep(ASTRAY_AGAIN_SECONDS)
@@ -371,6 +374,7 @@ async def invite(call: Call, house: House, decision: Orient) -> bool:
         log.warning("call.not_invited", extra={"call": call.id, "error": type(error).__name__})
         withdraw_ringing(call, house, "withdrawn")
     call.first, call.wanted = False, None
+    call.interruptions = 0  # those were the invitation's: the talk goes on
     call.talk.agent.outbox.push(
         "call.not_joined", {"call": {"id": call.id}, "reason": "nobody_there"}
     )
@@ -434,5 +438,7 @@ async def go_back(call: Call, house: House) -> None:
     house.records.stage(
         call.id, call.stage.value, agent_id=call.talk.agent.id, leg_id=call.talk.leg.id
     )
-    # The newcomer's leg owns them until then; gone, it made the engine pull them out.
+    # The newcomer's leg owns them until then; gone, it made the engine pull them out, and
+    # they are held meanwhile (see _hold_again() in reception.py).
+    call.caller.place = talk_bridge(call.id)
     call.caller.astray.set()

@@ -129,6 +129,7 @@ class WaitingLines:
         )
         agent = self._team.choose(ask.line, ask.language, passed_over, ask.wanted)
         if agent is not None:
+            ask.nobody_since = None
             if await self._team.reserve(agent, ask.call_id):
                 if ask.found.done():  # the caller left while we reserved
                     self._team.withdraw(agent)

@@ -565,6 +565,7 @@ class FakeAsterisk:
         if ch.ended:
             return
         ch.ended = True
+        ch.far.in_the_dialplan = ch.app is None
         ch.far.ended(how)
         if request is not None:
             self.event(ch, "ChannelHangupRequest", **request, channel=ch.json())

@@ -50,7 +50,7 @@ class FarEnd:
         # stopped; unanswered: nobody picked up; refused: no controller was there to answer to;
         # peer: the other side of a call that the engine's own dialplan had joined.
         self.ended_how: str | None = None
-        self.in_the_dialplan = False  # nobody commanded the channel as it ended
+        self.in_the_dialplan = False  # nobody commanded the channel as the engine noticed its end
         self.vanished_at: float | None = None  # since when it sends nothing
         self.keys_pressed: list[tuple[float, str]] = []
         self.heard: list[tuple[float, str]] = []
@@ -81,7 +81,6 @@ class FarEnd:
         if self.state == "ended":
             return
         self.state, self.ended_how, self.ended_at = "ended", how, self.engine.time()
-        self.in_the_dialplan = self.channel is not None and self.channel.app is None
         self.channel = None
         if self.hears:
             self.heard.append((self.ended_at, ""))

@@ -78,7 +78,7 @@ def test_a_seed_replays_exactly_in_another_process_with_other_hashes() -> None:
 def test_three_hundred_calls_with_faults_break_no_promise() -> None:
     tally = run.simulate(SEED, CHECK_CALLS)
     assert tally.calls >= CHECK_CALLS
-    assert set(tally.faults) >= {"crash", "hang", "cut", "stall"}
+    assert set(tally.faults) >= {"crash", "hang", "stall"}
     assert tally.found == [], told(tally, SEED)
 
 

@@ -31,7 +31,7 @@ def test_a_caller_who_talks_before_they_were_held_hears_the_agent_and_not_the_mu
             assert end.hears == "music"
             await exchange.ring(agent, "rosa", 10)
             await agent.in_app.wait()
-            await exchange.talk("call", caller, agent)
+            await exchange.talk("call", caller, agent, None)
             await until(lambda: end.hears == "people:rosa", 1, f"hears her, not {end.hears}")
             for task in followed:
                 task.cancel()
