@@ -230,7 +230,7 @@ class Ari:
         self.connected = False
         self.in_step = asyncio.Event()  # connected, and every call compared with the engine
         self.last_event_at = clock.monotonic()
-        self.lost_at: datetime | None = None  # when we last lost the engine
+        self.lost_at: datetime | None = None  # when we were last in step with the engine
         self.on_orphan = on_orphan
         self.lag = Lag()  # from the engine's clock on an event to our handing it over
         self._wire = wire
@@ -298,6 +298,12 @@ class Ari:
                     "orphan.failed", extra={"event": event.type, "error": type(error).__name__}
                 )
 
+    def absent_seconds(self) -> float:
+        """For how long we have been out of step with the engine; 0 when we are in step."""
+        if self.in_step.is_set() or self.lost_at is None:
+            return 0.0
+        return (clock.now() - self.lost_at).total_seconds()
+
     async def run(self, on_connected: Callable[[EngineInfo], Awaitable[None]]) -> None:
         """Stay connected, for as long as we live. Returns never.
 
@@ -312,8 +318,9 @@ class Ari:
             try:
                 await self._stay(on_connected)
             except (WireLost, AriError) as error:
-                if self.connected:
+                if self.in_step.is_set():
                     self.lost_at = clock.now()
+                if self.connected:
                     log.warning("engine.lost", extra={"error": type(error).__name__})
                 elif not absent:
                     log.warning("engine.absent", extra={"error": type(error).__name__})

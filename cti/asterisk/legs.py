@@ -30,6 +30,7 @@ LEASE_SECONDS = 30  # how long the engine leaves a caller with a silent controll
 LEASE_RENEWED_EVERY_SECONDS = 10.0
 BACK_IN_APP_SECONDS_MAX = 2.0  # from a redirect to being claimed again: perhaps in silence
 CAUSE_SECONDS_MAX = 0.5  # from a leg's end to the engine saying why
+ALONE_SECONDS_MIN = 15.0  # so long after losing us the dialplan may end a call by itself
 ASKED_EVERY_SECONDS = 1.0  # out of our hands, a caller may leave unheard: the engine is asked
 # Prompts of a leg bear these numbers in turn, so that a restart can stop the one that plays.
 PROMPT_NUMBERS = 4
@@ -94,7 +95,8 @@ class ChannelLeg:
             self.cause = cause
             self.gone_at = at or clock.now()
             # The dialplan had them, and tells nobody whether they left or it ended the call.
-            self.ended_unseen = at is None and not self.in_app.is_set()
+            alone = self._ari.absent_seconds() > ALONE_SECONDS_MIN
+            self.ended_unseen = at is None and (alone or not self.in_app.is_set())
             self.gone.set()
             self._playback_ended(None)
 
@@ -470,9 +472,14 @@ class CallerLeg(ChannelLeg):
         while True:
             await asyncio.sleep(LEASE_RENEWED_EVERY_SECONDS)
             if not self.in_app.is_set():
-                await self.still_there()
+                await self._ask_after()
             elif self._leased and not self.playing:
                 await self.lease(LEASE_SECONDS)
+
+    async def _ask_after(self) -> None:
+        # Out of step, the coming look at the engine says more: that it had been restarted, perhaps.
+        if self._ari.in_step.is_set():
+            await self.still_there()
 
     async def in_our_hands(self) -> None:
         """Wait until the caller is ours to command; meanwhile the dialplan cares for them.
@@ -481,7 +488,7 @@ class CallerLeg(ChannelLeg):
         """
         while not self.in_app.is_set() and not self.gone.is_set():
             if not await _either(self.in_app, self.gone, ASKED_EVERY_SECONDS):
-                await self.still_there()
+                await self._ask_after()
         self._refuse_gone()
 
     async def moved(self, entries_before: int) -> None:
@@ -494,7 +501,7 @@ class CallerLeg(ChannelLeg):
         while self.entries <= entries_before and clock.monotonic() < until:
             self.entered.clear()
             if not await _either(self.entered, self.gone, ASKED_EVERY_SECONDS):
-                await self.still_there()
+                await self._ask_after()
             self._refuse_gone()
         await self.in_our_hands()
 

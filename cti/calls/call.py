@@ -142,21 +142,22 @@ async def nobody(call: Call, house: House, line: Line) -> Stage:
 
     Somebody who comes while the caller is being told so is not too late.
     """
-    if line == "listeners" and house.team.anyone_on_duty("regulators", call.caller.language):
-        call.first, call.wanted = True, None
-        return Stage.REGULATION
-    async with asyncio.TaskGroup() as tasks:
-        step = house.flow.line(line).on_no_staff
-        told = tasks.create_task(_tell(call, house, step))
-        came = tasks.create_task(house.team.somebody_comes(line, call.caller.language))
-        await asyncio.wait({told, came}, return_when=asyncio.FIRST_COMPLETED)
-        told.cancel()
-        came.cancel()
-    if not told.cancelled():
-        return await goodbye(call, house, "no_staff")
-    await call.caller.stop_playing()
-    call.first = True  # they were already being sent away
-    return STAGE_OF[line]
+    lines: tuple[Line, ...] = (line,) if line == "regulators" else (line, "regulators")
+    language = call.caller.language
+    if not any(house.team.anyone_on_duty(line, language) for line in lines):
+        async with asyncio.TaskGroup() as tasks:
+            step = house.flow.line(line).on_no_staff
+            told = tasks.create_task(_tell(call, house, step))
+            came = tasks.create_task(house.team.somebody_comes(lines, language))
+            await asyncio.wait({told, came}, return_when=asyncio.FIRST_COMPLETED)
+            told.cancel()
+            came.cancel()
+        if not told.cancelled():
+            return await goodbye(call, house, "no_staff")
+        await call.caller.stop_playing()
+    call.first, call.wanted = True, None  # they were already being sent away
+    here = [line for line in lines if house.team.anyone_on_duty(line, language)]
+    return STAGE_OF[here[0] if here else line]
 
 
 async def _tell(call: Call, house: House, step: str) -> None:

@@ -38,6 +38,7 @@ log = logging.getLogger("fil.calls")
 RECALL_SECONDS_MAX = 20.0  # how long we look for one person and no other
 SCREENS_LATE_MAX = 2  # pops in a row that a screen did not show in time: it is dead
 BACK_SECONDS_MAX = 3.0  # how long somebody who answered waits for a caller whom the engine moved
+WHOLE_SECONDS_MAX = 30.0  # how long somebody who answered waits for the end of a greeting
 USER_BUSY = 17  # Q.850
 
 
@@ -88,7 +89,7 @@ async def still_here(call: Call, house: House) -> bool:
         coming = house.coming_prompt(caller.language)
         announce = asyncio.create_task(announce_to(leg, *coming))
         waits = {caller.whole_until.wait(), leg.gone.wait(), caller.gone.wait()}
-        await first_of({asyncio.ensure_future(wait) for wait in waits}, None)
+        await first_of({asyncio.ensure_future(wait) for wait in waits}, WHOLE_SECONDS_MAX)
         announce.cancel()
         await asyncio.wait({announce})
     with contextlib.suppress(TimeoutError):  # an on-call phone has them, perhaps
@@ -198,7 +199,8 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
     answer = asyncio.ensure_future(leg.in_app.wait())
     decision = asyncio.ensure_future(agent.engagement.decisions.get())
     gone = asyncio.ensure_future(leg.gone.wait())
-    await first_of({answer, decision, gone}, seconds + 2)
+    unwanted = asyncio.ensure_future(call.ringing.unwanted.wait())
+    await first_of({answer, decision, gone, unwanted}, seconds + 2)
     if answer.done() and not answer.cancelled():
         return True
     if decision.done() and not decision.cancelled():
@@ -206,6 +208,8 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
         return withdraw(call, house, "declined", Presence.READY, None)
     if not leg.gone.is_set():
         await house.exchange.release(leg)
+    if call.ringing.unwanted.is_set():
+        return withdraw(call, house, "withdrawn", Presence.READY, None)
     if leg.unheard:
         house.spawn(house.exchange.release_unborn(leg))  # perhaps only not yet there
         withdraw(call, house, "phone_unreachable", Presence.READY, None)

@@ -22,7 +22,7 @@ from cti.calls.house import House
 from cti.calls.offering import check, follow
 from cti.calls.repeats import compare
 from cti.calls.state import LINE_OF, Call, Stage, Talk, new_call_id
-from cti.calls.talking import hang_up_parted, together
+from cti.calls.talking import hang_up_parted, together, watch_phone
 from cti.people.agents import Agent, Engagement, Presence
 from cti.people.team import LINES
 from cti.records.record import EndedBy, OpenCall, Outcome
@@ -32,7 +32,6 @@ log = logging.getLogger("fil.reception")
 
 ARRIVALS_MAX = 1000
 LEGS_A_SECOND_MAX = 10  # no call rings phones faster than that
-ALONE_SECONDS_MIN = 15.0  # from losing us to an end by the dialplan: on-call phones ring then
 CLAIMED_SECONDS_MAX = 3.0  # from our claim to the channel being ours
 AGENT_LEG = re.compile(r"(?P<call>[0-9a-f]{32})-(?P<agent>[a-z0-9._-]+)-(?P<number>\d+)")
 
@@ -170,7 +169,13 @@ class Reception:
         self._house.records.stage(call.id, call.stage.value, language=language)
         if call.ask is not None:
             call.ask.language = language
-        if call.ringing is not None and call.ringing.agent.engagement is not None:
+        if call.ringing is None or call.ask is None:
+            return
+        if language not in call.ringing.agent.languages and self._house.team.anyone_on_duty(
+            call.ask.line, language
+        ):
+            call.ringing.unwanted.set()
+        elif call.ringing.agent.engagement is not None:
             view = call.ringing.agent.engagement.view
             view["language"] = language
             call.ringing.agent.outbox.push("call.updated", {"call": view})
@@ -226,14 +231,11 @@ class Reception:
         restarted: bool,
     ) -> None:
         """Make true of the calls we run what happened while nobody told us."""
-        lost_at = self._house.exchange.ari.lost_at
-        away_seconds = (clock.now() - lost_at).total_seconds() if lost_at is not None else 0.0
+        lost_at = self._house.exchange.ari.lost_at if restarted else None
         for call in calls:
             if call.caller.id not in channels:
                 call.caller.engine_stopped |= restarted
-                if away_seconds > ALONE_SECONDS_MIN:  # time enough for the dialplan to end it
-                    call.caller.in_app.clear()
-                call.caller.mark_gone(None, lost_at if restarted else None)
+                call.caller.mark_gone(None, lost_at)
             elif call.caller.id in ours:
                 call.caller.found_in(where.get(call.caller.id))
                 call.caller.in_app.set()
@@ -342,6 +344,7 @@ class Reception:
                 call.talk = self._resume_talk(call, agent, leg)
             elif agent is not None and where.get(leg.id) == bridge and call.staying is None:
                 call.staying = self._resume_talk(call, agent, leg)
+                house.spawn(watch_phone(call, house, call.staying))
             else:
                 call.parted.append(leg)
         # Not before each leg is known as the call's: who looks at the engine meanwhile lets go

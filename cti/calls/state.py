@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -42,6 +43,7 @@ class Talk:
     since: float  # monotonic seconds
     caller_entries: int = 0  # how often the caller had come into our hands when it began
     end_written: bool = False
+    unwanted: asyncio.Event = field(default_factory=asyncio.Event)  # while it rings: let it stop
 
 
 @dataclass(eq=False)
@@ -72,6 +74,7 @@ class Call:
     outcome: Outcome = "abandoned"
     ended_by: EndedBy = "caller"
     legs_made: int = 0
+    recalls: Counter[str] = field(default_factory=Counter)  # how often an agent's phone was lost
     interruptions: int = 0  # since a human was reached
 
     def has(self, leg_id: str) -> bool:

@@ -29,6 +29,7 @@ from ivr.steps import Line
 
 log = logging.getLogger("fil.calls")
 
+RECALLS_MAX = 3  # of one agent for one call; only one after a talk as short as this
 SHORT_TALK_SECONDS = 10.0  # a phone that hangs up so soon was lost, not hung up
 INVITE_SECONDS_MAX = 60.0  # how long we look for a third person while two are talking
 STAY_SECONDS = 5.0  # after the goodbye of an agent: time to ask for someone again
@@ -69,10 +70,14 @@ def begin_talk(call: Call, house: House, line: Line) -> None:
 
 async def join(call: Call, house: House, talk: Talk) -> None:
     """Have the caller and the agent hear each other. Doing it twice does no harm."""
-    with contextlib.suppress(LegGone, AriConflict):  # whoever left says so to converse()
+    try:
         await house.exchange.talk(call.id, call.caller, talk.leg, who_stays(call))
         await hang_up_parted(call, house)
         call.interruptions = 0
+    except LegGone:
+        pass  # whoever left says so to converse()
+    except AriConflict:
+        call.caller.astray.set()
 
 
 def who_stays(call: Call) -> ChannelLeg | None:
@@ -288,6 +293,9 @@ async def recall(call: Call, house: House, line: Line) -> Stage:
     assert call.talk is not None
     talk, agent = call.talk, call.talk.agent
     log.warning("call.agent_lost", extra={"call": call.id, "agent": agent.id})
+    call.recalls[agent.id] += 1
+    short = clock.monotonic() - talk.since < SHORT_TALK_SECONDS
+    hopeless = call.recalls[agent.id] > (1 if short else RECALLS_MAX)
     talk.leg.lost = True  # should the engine not obey, this is not judged anew
     write_end(call, house, talk, "lost")
     house.records.stage(call.id, call.stage.value, agent_id=None, leg_id=None)
@@ -303,10 +311,15 @@ async def recall(call: Call, house: House, line: Line) -> Stage:
         part(call, house, talk, "lost")
         await let_go(call, house)
         return call.stage
+    if hopeless:  # this phone takes calls and drops them: somebody else
+        part(call, house, talk, "lost")
+        house.team.rest_after_wrap_up(agent, "phone_unreachable")
+        await let_go(call, house)
+        return call.stage
     # Until here the talk was still theirs, so that a caller who left freed them.
     agent.engagement = None
     agent.outbox.push("call.ended", {"call": {"id": call.id}, "reason": "lost"})
-    house.team.move(agent, Presence.RESERVED, None, call.id)
+    house.team.ring_again(agent, call.id)
     talk.leg.close()
     call.talk = None
     async with asyncio.TaskGroup() as tasks:
@@ -407,8 +420,12 @@ async def bring_in(call: Call, house: House) -> Stage:
     call.path.append(line)
     begin_talk(call, house, line)
     call.talk.caller_entries = call.staying.caller_entries  # moved since: see leave()
-    with contextlib.suppress(LegGone, AriConflict):  # whoever left says so to converse()
+    try:
         await house.exchange.bring_in(call.id, call.caller, call.talk.leg, call.staying.leg)
+    except LegGone:
+        pass  # whoever left says so to converse()
+    except AriConflict:
+        await join(call, house, call.talk)
     for talk, other in ((call.talk, call.staying), (call.staying, call.talk)):
         joined = {"id": other.agent.id, "name": other.agent.name}
         talk.agent.outbox.push("call.joined", {"call": {"id": call.id}, "agent": joined})

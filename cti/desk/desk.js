@@ -219,7 +219,10 @@ const EVENTS = {
   "presence.changed"(data) {
     desk.presence = data;
     if (data.presence !== "WRAP_UP" && desk.stage === "wrapup") leaveCall();
-    if (data.presence === "WRAP_UP" && desk.stage === "none" && desk.wrapupCall) desk.stage = "wrapup";
+    if (data.presence === "WRAP_UP" && desk.stage === "none") {
+      if (desk.wrapupCall) desk.stage = "wrapup";
+      else refresh(); // of a talk lost before: the snapshot knows which
+    }
     render();
   },
   "system.changed"(data) {

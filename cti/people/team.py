@@ -68,6 +68,7 @@ class Team:
         self._on_wrapup = on_wrapup
         self._wrap_up_seconds = wrap_up_seconds
         self._pending: dict[str, tuple[Presence, str | None]] = {}
+        self._rung_again: dict[str, str] = {}  # agent, the call whose talk they lost
         self._wrap_up_calls: dict[str, tuple[str, float]] = {}  # agent -> call, monotonic end
         self._writes: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._stored = True  # every presence is in the store
@@ -131,9 +132,9 @@ class Team:
             for agent in self.agents.values()
         )
 
-    async def somebody_comes(self, line: str, language: str | None) -> None:
-        """Wait until somebody who takes this line is working."""
-        while not self.anyone_on_duty(line, language):  # noqa: ASYNC110 -- many wait, each for its own
+    async def somebody_comes(self, lines: Iterable[str], language: str | None) -> None:
+        """Wait until somebody who takes one of these lines is working."""
+        while not any(self.anyone_on_duty(line, language) for line in lines):  # noqa: ASYNC110 -- many wait, each for its own
             await asyncio.sleep(LOOKED_EVERY_SECONDS)
 
     async def reserve(self, agent: Agent, call_id: str) -> bool:
@@ -176,10 +177,25 @@ class Team:
         chosen, chosen_reason = self._pending.pop(agent.id, (Presence.READY, None))
         if chosen is not Presence.READY:
             presence, reason = chosen, chosen_reason
-        self.move(agent, presence, reason)
+        if agent.id in self._rung_again:
+            call_id = self._rung_again[agent.id]
+            self.start_wrap_up(agent, call_id)
+            self._pending[agent.id] = (presence, reason)
+        else:
+            self.move(agent, presence, reason)
+
+    def ring_again(self, agent: Agent, call_id: str) -> None:
+        """Their phone was lost in a talk: it rings again; in vain, the talk's wrap-up follows."""
+        self._rung_again[agent.id] = call_id
+        self.move(agent, Presence.RESERVED, None, call_id)
+
+    def rest_after_wrap_up(self, agent: Agent, reason: str) -> None:
+        """No more calls after this wrap-up, until the agent wants them."""
+        self._pending[agent.id] = (Presence.NOT_READY, reason)
 
     def start_wrap_up(self, agent: Agent, call_id: str) -> None:
         """The talk is over: give the agent time to breathe and write."""
+        self._rung_again.pop(agent.id, None)
         self._wrap_up_calls[agent.id] = (call_id, clock.monotonic() + self._wrap_up_seconds)
         self.move(agent, Presence.WRAP_UP, None, call_id)
 

@@ -26,6 +26,7 @@ RECORD_SECONDS_MAX = 1.3  # how exact the end of a call is, where a controller l
 TWO_RING_SECONDS_MAX = 7.0  # a ring that came late, on a bad wire, until it is taken back
 STILL_RINGS_SECONDS_MAX = 1.3  # a phone, after its caller left
 RING_AFTER_SECONDS = 2.0  # of the flow: before that a caller is offered to nobody
+TURN_SECONDS = 0.3  # between two waits of one call, which is then in no line
 CHOICE_SECONDS = 1.5  # from a choice to the ring, at most, and from being there to being chosen
 CLOSING = frozenset(
     {"appels-en-cours", "au-revoir", "ferme", "personne-disponible", "secours-numeros"}
@@ -375,10 +376,11 @@ class Checker:
     def _told_nobody(self) -> dict[str, float]:
         """When a caller was first told that nobody is here: they wait no more."""
         found: dict[str, float] = {}
-        for caller in self.callers:
-            for since, _, sound in self._heard(caller):
-                if sound.endswith("/personne-disponible") and caller.end:
-                    for call in self.by_channel.get(caller.end.channel_id, []):
+        # One who vanished is told too, as far as anybody knows.
+        for end in [caller.end for caller in self.callers if caller.end is not None]:
+            for since, sound in end.heard:
+                if sound.endswith("/personne-disponible"):
+                    for call in self.by_channel.get(end.channel_id, []):
                         found.setdefault(call.id, since)
         return found
 
@@ -469,7 +471,7 @@ class Wait:
             and len(self.languages) == 1
             and self.since < other.since - 0.001
             and self.from_ + RING_AFTER_SECONDS + CHOICE_SECONDS < at
-            and self.until > at
+            and self.until > at + TURN_SECONDS
             and not self.offered
         )
 

@@ -183,7 +183,7 @@ class FakeAsterisk:
 
     def boot(self, seconds: float) -> None:
         """The engine starts again: its web server speaks after a third of the time."""
-        if self.phase != "off":
+        if self.phase != "off" or self._boot is not None:
             self.stop(kill=True)
         self._gone()
         on_call = self.variables["FIL_ON_CALL"]  # on disk too

@@ -257,3 +257,16 @@ def test_who_ended_a_call_is_unknown_after_an_absence_long_enough_for_the_dialpl
     if ended_by == "caller":
         story.script = ((22.0, caller_leaves),)
     assert closed(live(story)) == [("abandoned", ended_by)], timeline(story)
+
+
+def test_a_call_that_the_engine_cut_says_so_though_we_come_back_slowly() -> None:
+    class Cut(Waits):
+        def __init__(self) -> None:
+            self.script = ()
+            caller = CallerPlan(at=1.0, patience_seconds=100.0, talk_seconds=100.0)
+            stopped = (Fault(12.0, "engine_stopped", 4.0), Fault(12.1, "replies_late", 30.0))
+            World.__init__(
+                self, Plan(callers=(caller,), agents=(LISTENS,), faults=stopped), "story"
+            )
+
+    assert closed(live(Cut())) == [("engine_restart", "engine")]
