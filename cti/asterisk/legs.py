@@ -438,6 +438,9 @@ class CallerLeg(ChannelLeg):
             await self._ari.channels.setChannelVar(
                 channelId=self.id, variable="TIMEOUT(absolute)", value=str(round(seconds))
             )
+        except asyncio.CancelledError:
+            self.unsettle()  # on its way, it may overtake the lease that is given next
+            raise
         except LegGone:
             self.mark_gone(None)
         except AriError as error:

@@ -54,6 +54,25 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
+# -- a lease on its way
+
+
+async def test_a_lease_we_stopped_waiting_for_may_still_be_given_and_is_expected() -> None:
+    class NeverAnswers(SilentWire):
+        async def put(self, method: str, path: str, values: Any) -> tuple[int, Any]:
+            await asyncio.sleep(60)
+            raise AssertionError("nobody waits so long")
+
+    leg = CallerLeg(Ari(NeverAnswers()), "c1", "", lambda _language, _prompt: 0.0)
+    covering = asyncio.ensure_future(leg.lease(20))
+    await settled()
+    assert not leg.astray.is_set()
+    covering.cancel()
+    await asyncio.wait({covering})
+    assert leg.astray.is_set()
+    assert leg.unsettled_until > 0
+
+
 # -- where a caller is
 
 
