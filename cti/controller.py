@@ -37,6 +37,7 @@ from cti.records.people import PeopleStore
 from cti.records.privacy import Keys, KeysRefused, purge
 from cti.records.record import Records
 from cti.standby import Standby
+from cti.tasks import Group
 from cti.web.app import make_app
 from ivr.flow import load_flow
 from ivr.reading import FlowError
@@ -99,7 +100,7 @@ async def _serve(settings: Settings, ready: asyncio.Event, demo_call: DemoCall |
     )
     site = await _serve_web(app, settings)
     try:
-        async with asyncio.TaskGroup() as tasks:
+        async with Group() as tasks:
             serve_calls(house, tasks, ready)
             tasks.create_task(ami.run())
             tasks.create_task(standby.run(house))
@@ -116,7 +117,7 @@ async def _serve(settings: Settings, ready: asyncio.Event, demo_call: DemoCall |
         await close()
 
 
-def serve_calls(house: House, tasks: asyncio.TaskGroup, ready: asyncio.Event) -> None:
+def serve_calls(house: House, tasks: Group, ready: asyncio.Event) -> None:
     """Start all that serves calls. ``ready`` is set once those the engine holds are taken back."""
     reception = Reception(house)
     ari = house.exchange.ari

@@ -28,6 +28,7 @@ from cti.records.database import (
 from cti.records.last_good import KnownSessions, LastGood
 from cti.records.people import AgentRow, PeopleStore, load_people
 from cti.records.privacy import SealBroken
+from cti.tasks import Group
 
 log = logging.getLogger("fil.standby")
 
@@ -99,7 +100,7 @@ class Standby:
         """Look after the database, keep what is good, say what is missing. For ever."""
         if self._presences_lag:
             house.team.store_all()
-        async with asyncio.TaskGroup() as tasks:
+        async with Group() as tasks:
             tasks.create_task(self._watch(house))
             tasks.create_task(self._keep(house))
             tasks.create_task(self._tell(house))

@@ -33,6 +33,7 @@ from cti.asterisk.ari_base import EPOCH, Json, Request, path, record, text
 from cti.asterisk.ari_models import CallBroadcast, Event
 from cti.asterisk.wire import POOL_MAX, Socket, Wire, WireLost
 from cti.lag import Lag
+from cti.tasks import Group
 
 log = logging.getLogger(__name__)
 
@@ -339,7 +340,7 @@ class Ari:
             self.connected = True
             log.info("engine.connected", extra={"version": info.version})
             try:
-                async with asyncio.TaskGroup() as wire:
+                async with Group() as wire:
                     wire.create_task(self._read(socket))
                     wire.create_task(self._stay_heard(socket))
                     await on_connected(info)

@@ -38,6 +38,7 @@ from cti.calls.talking import (
     part,
 )
 from cti.records.record import Outcome
+from cti.tasks import Group
 from ivr.leg import Ended, HungUp, ToLine
 from ivr.steps import Line
 from ivr.walk import walk
@@ -71,7 +72,7 @@ async def interrupted(call: Call, house: House) -> bool:
     }
     again = False
     try:
-        async with asyncio.TaskGroup() as life:
+        async with Group() as life:
             background = [
                 life.create_task(call.caller.until_gone()),
                 life.create_task(call.caller.listen()),
@@ -145,7 +146,7 @@ async def nobody(call: Call, house: House, line: Line) -> Stage:
     lines: tuple[Line, ...] = (line,) if line == "regulators" else (line, "regulators")
     language = call.caller.language
     if not any(house.team.anyone_on_duty(line, language) for line in lines):
-        async with asyncio.TaskGroup() as tasks:
+        async with Group() as tasks:
             step = house.flow.line(line).on_no_staff
             told = tasks.create_task(_tell(call, house, step))
             came = tasks.create_task(house.team.somebody_comes(lines, language))

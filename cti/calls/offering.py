@@ -29,6 +29,7 @@ from cti.calls.waiting import Ask
 from cti.people.agents import Agent, Decision, Engagement, Orient, Presence
 from cti.people.team import LINE_ROLES
 from cti.records.record import LegEvent
+from cti.tasks import Group
 from ivr.leg import HungUp
 from ivr.steps import Line, LineStep
 from ivr.walk import walk_waiting
@@ -65,7 +66,7 @@ async def find_someone(call: Call, house: House, step: LineStep) -> bool:
     if crowded and step.while_crowded:
         waiting = house.lines.waiting(step.line)
         house.records.event("line.crowded", call_id=call.id, line=step.line, waiting=waiting)
-    async with asyncio.TaskGroup() as tasks:
+    async with Group() as tasks:
         heard = tasks.create_task(
             walk_waiting(house.flow, step, call.caller, house.clock, asyncio.sleep, crowded)
         )

@@ -24,6 +24,7 @@ from cti.calls.state import STAGE_OF, Call, Stage, Talk
 from cti.people.agents import Accept, Decision, Decline, Orient, Presence
 from cti.people.team import LINE_ROLES
 from cti.records.record import LegEvent
+from cti.tasks import Group
 from ivr.leg import HungUp
 from ivr.steps import Line
 
@@ -322,7 +323,7 @@ async def recall(call: Call, house: House, line: Line) -> Stage:
     house.team.ring_again(agent, call.id)
     talk.leg.close()
     call.talk = None
-    async with asyncio.TaskGroup() as tasks:
+    async with Group() as tasks:
         told = tasks.create_task(call.caller.play("ne-quittez-pas"))
         back = await offer(call, house, agent, line, 0)
         told.cancel()

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from cti import clock
 from cti.people.agents import CHOSEN_BY_AGENTS, Agent, Presence, Role, next_free
+from cti.tasks import Group
 
 log = logging.getLogger("fil.people")
 
@@ -276,7 +277,7 @@ class Team:
 
     async def run(self) -> None:
         """Write presences to the store in order, end wrap-ups, notice lost screens. For ever."""
-        async with asyncio.TaskGroup() as tasks:
+        async with Group() as tasks:
             tasks.create_task(self._write_all())
             tasks.create_task(self._watch())
 

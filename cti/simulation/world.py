@@ -43,6 +43,7 @@ from cti.simulation.fake import FakeAsterisk, Faults
 from cti.simulation.fake_people import FakePhoneCall
 from cti.simulation.stores import MemoryDatabase, MemoryJournal, MemoryPresence
 from cti.simulation.virtual import LIFE, Handle, Life, VirtualLoop, outside
+from cti.tasks import Group
 from ivr.flow import Flow, load_flow
 from sounds.catalogue import Catalogue, Prompt
 
@@ -233,7 +234,7 @@ class World:
     async def _live(self, controller: Controller) -> None:
         """What ``controller.run`` does, without its doors to the outside."""
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with Group() as tasks:
                 ready = asyncio.Event()
                 serve_calls(controller.house, tasks, ready)
                 await ready.wait()
