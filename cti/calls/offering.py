@@ -85,7 +85,7 @@ async def find_someone(call: Call, house: House, step: LineStep) -> bool:
 async def still_here(call: Call, house: House) -> bool:
     """Whether both are there to be joined once the caller has heard what must be heard whole."""
     assert call.ringing is not None
-    leg, caller = call.ringing.leg, call.caller
+    agent, leg, caller = call.ringing.agent, call.ringing.leg, call.caller
     if not caller.whole_until.is_set():
         coming = house.coming_prompt(caller.language)
         announce = asyncio.create_task(announce_to(leg, *coming))
@@ -97,7 +97,10 @@ async def still_here(call: Call, house: House) -> bool:
         async with asyncio.timeout(BACK_SECONDS_MAX):
             await caller.in_our_hands()
     if leg.gone.is_set():  # picked up, and hung up before anybody was there
-        return withdraw(call, house, "missed", Presence.NOT_READY, "no_answer")
+        call.recalls[agent.id] += 1
+        if call.recalls[agent.id] > 1:
+            return withdraw(call, house, "missed", Presence.NOT_READY, "no_answer")
+        return withdraw(call, house, "declined", Presence.READY, None)
     if not caller.in_app.is_set():
         withdraw_ringing(call, house, "withdrawn")
         return False

@@ -244,8 +244,9 @@ def test_that_nobody_is_here_is_said_after_four_seconds_without_anyone() -> None
 def test_who_picked_up_and_hung_up_during_the_greeting_has_talked_with_nobody(tell: Tell) -> None:
     look = Presences()
     gone = ((4.0, answers("rosa")), (5.0, hangs_up("rosa")))
-    story = tell(Slow(*gone, (7.5, look), (8.0, caller_leaves)))
-    assert look.seen == [{"rosa": Presence.NOT_READY}], timeline(story)
+    story = tell(Slow(*gone, (9.5, look), (10.0, caller_leaves)))
+    assert len(story.rings) == 2, timeline(story)
+    assert look.seen == [{"rosa": Presence.RESERVED}]
     assert closed(story) == [("abandoned", "caller")]
 
 
