@@ -122,6 +122,7 @@ async def test_the_second_agent_leaves_and_the_caller_goes_on_with_the_first_or_
             left_at = time.monotonic()
             await talk.at_lea.hang_up()
             if state == "alive":
+                await asyncio.sleep(1.5)  # the engine pulls the caller out, and we bring them back
                 await talk.at_rosa.hears(CALLER_HZ, 3)
             else:
                 await asyncio.sleep(6)
