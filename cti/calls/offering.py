@@ -88,11 +88,11 @@ async def still_here(call: Call, house: House) -> bool:
     agent, leg, caller = call.ringing.agent, call.ringing.leg, call.caller
     if not caller.whole_until.is_set():
         coming = house.coming_prompt(caller.language)
-        announce = asyncio.create_task(announce_to(leg, *coming))
-        waits = {caller.whole_until.wait(), leg.gone.wait(), caller.gone.wait()}
-        await first_of({asyncio.ensure_future(wait) for wait in waits}, WHOLE_SECONDS_MAX)
-        announce.cancel()
-        await asyncio.wait({announce})
+        async with Group() as tasks:
+            announce = tasks.create_task(announce_to(leg, *coming))
+            waits = {caller.whole_until.wait(), leg.gone.wait(), caller.gone.wait()}
+            await first_of({asyncio.ensure_future(wait) for wait in waits}, WHOLE_SECONDS_MAX)
+            announce.cancel()
     with contextlib.suppress(TimeoutError):  # an on-call phone has them, perhaps
         async with asyncio.timeout(BACK_SECONDS_MAX):
             await caller.in_our_hands()
@@ -100,7 +100,7 @@ async def still_here(call: Call, house: House) -> bool:
         call.recalls[agent.id] += 1
         if call.recalls[agent.id] > 1:
             return withdraw(call, house, "missed", Presence.NOT_READY, "no_answer")
-        return withdraw(call, house, "declined", Presence.READY, None)
+        return withdraw(call, house, "hung_up", Presence.READY, None)
     if not caller.in_app.is_set():
         withdraw_ringing(call, house, "withdrawn")
         return False
@@ -213,7 +213,7 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
     if not leg.gone.is_set():
         await house.exchange.release(leg)
     if call.ringing.unwanted.is_set():
-        return withdraw(call, house, "withdrawn", Presence.READY, None)
+        return withdraw(call, house, "language", Presence.READY, None)
     if leg.unheard:
         house.spawn(house.exchange.release_unborn(leg))  # perhaps only not yet there
         withdraw(call, house, "phone_unreachable", Presence.READY, None)
@@ -258,7 +258,7 @@ def withdraw(
     event: LegEvent = "withdrawn"
     if reason == "missed":
         event = "missed"
-    elif reason == "declined":
+    elif reason in ("declined", "hung_up"):
         event = "declined"
     house.records.leg(call.id, leg.id, agent.id, "", event, house.clock())
     agent.missed += reason == "missed"

@@ -43,7 +43,7 @@ class Talk:
     since: float  # monotonic seconds
     caller_entries: int = 0  # how often the caller had come into our hands when it began
     end_written: bool = False
-    unwanted: asyncio.Event = field(default_factory=asyncio.Event)  # while it rings: let it stop
+    unwanted: asyncio.Event = field(default_factory=asyncio.Event)  # another language
 
 
 @dataclass(eq=False)

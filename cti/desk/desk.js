@@ -35,6 +35,8 @@ const WITHDRAWN = {
   declined: "C'est noté. L'appel est parti vers quelqu'un d'autre.",
   screen_lost: "L'appel est parti vers quelqu'un d'autre : cette page n'a pas répondu à temps.",
   engine_restart: "Le système téléphonique a redémarré et l'appel a été coupé. Vous n'y êtes pour rien.",
+  hung_up: "Vous avez raccroché avant d'être en ligne avec la personne. L'appel peut vous revenir.",
+  language: "La personne a choisi une autre langue : l'appel va à quelqu'un qui la parle.",
   withdrawn: "La personne est déjà avec quelqu'un d'autre.",
   phone_unreachable: "Votre téléphone n'a pas pu sonner. Vérifiez qu'il est allumé et connecté.",
 };
