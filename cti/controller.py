@@ -107,10 +107,13 @@ async def _serve(settings: Settings, ready: asyncio.Event, demo_call: DemoCall |
             tasks.create_task(_purge(database))
             tasks.create_task(watch_loop(lags["loop_lag_ms"]))
             tasks.create_task(say_lag(lags["event_lag_ms"], lags["loop_lag_ms"]))
-    except* EngineRefused as refused:
-        raise Refused(str(refused.exceptions[0])) from None
-    except* AppTaken as taken:
-        raise taken.exceptions[0] from None
+    except BaseExceptionGroup as ended:  # Python 3.11.2 would wrap again what `except*` raises
+        for error in ended.exceptions:
+            if isinstance(error, EngineRefused):
+                raise Refused(str(error)) from None
+            if isinstance(error, AppTaken):
+                raise error from None
+        raise
     finally:
         # Our own doors only: calls, channels and records stay as they are.
         await site.cleanup()
