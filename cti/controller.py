@@ -108,11 +108,11 @@ async def _serve(settings: Settings, ready: asyncio.Event, demo_call: DemoCall |
             tasks.create_task(watch_loop(lags["loop_lag_ms"]))
             tasks.create_task(say_lag(lags["event_lag_ms"], lags["loop_lag_ms"]))
     except BaseExceptionGroup as ended:  # Python 3.11.2 would wrap again what `except*` raises
-        for error in ended.exceptions:
-            if isinstance(error, EngineRefused):
-                raise Refused(str(error)) from None
-            if isinstance(error, AppTaken):
-                raise error from None
+        for ended_by in ended.exceptions:
+            if isinstance(ended_by, EngineRefused):
+                raise Refused(str(ended_by)) from None
+            if isinstance(ended_by, AppTaken):
+                raise ended_by from None
         raise
     finally:
         # Our own doors only: calls, channels and records stay as they are.
