@@ -415,8 +415,10 @@ class Reception:
         """Hang up an agent's leg that no call has."""
         leg = ChannelLeg(self._house.exchange.ari, leg_id)
         leg.owns = True  # perhaps
-        await self._house.exchange.release(leg)
-        leg.close()
+        try:
+            await self._house.exchange.release(leg)
+        finally:
+            leg.close()  # memory only: the wire may be lost meanwhile
 
     async def _adopt(self, channel: models.Channel) -> None:
         """A caller in our hands whom nobody wrote down: better greeted twice than left alone."""

@@ -31,6 +31,7 @@ PHONE_SILENT_SECONDS = 15.0  # rtp_timeout of a desk phone
 CALLER_SILENT_SECONDS = 60.0  # rtp_timeout of the trunk
 HANGUP_SECONDS = 1.3  # from a graceful stop to the end of the sockets
 PACKETS_A_SECOND = 50
+TOLD_SECONDS = 0.2  # who leaves so soon after coming into our hands had not yet been told of
 OWNER = "CHANNEL(hangup_handler_push)"
 CAUSES = {
     16: "Normal Clearing",
@@ -427,6 +428,7 @@ class FakeAsterisk:
         if self.apps.get(app) is None:
             return False
         ch.app, ch.leaving, ch.interrupted = app, None, False
+        ch.entered_at = self.time()
         # The dialplan's StartMusicOnHold goes on, in a talk too, until a playback, a waiting
         # bridge or a command ends it.
         ch.said = "silence" if ch.outgoing else "music"
@@ -565,7 +567,8 @@ class FakeAsterisk:
         if ch.ended:
             return
         ch.ended = True
-        ch.far.in_the_dialplan = ch.app is None
+        untold = self.time() - ch.entered_at < TOLD_SECONDS
+        ch.far.in_the_dialplan = ch.app is None or untold
         ch.far.ended(how)
         if request is not None:
             self.event(ch, "ChannelHangupRequest", **request, channel=ch.json())

@@ -86,6 +86,7 @@ class Channel:
         "dialled",
         "dialplan",
         "ended",
+        "entered_at",
         "far",
         "handler",
         "id",
@@ -123,6 +124,7 @@ class Channel:
         self.deadline_at: float | None = None
         self.offered: str | None = None  # the word of a broadcast nobody has claimed yet
         self.app: str | None = None  # in whose hands it is
+        self.entered_at = 0.0  # when it came there
         self.apps: dict[str, None] = {}  # who is told of it
         self.commands: deque[Callable[[], None]] = deque()  # each waits for the playback before
         self.playing: Playback | None = None

@@ -50,7 +50,8 @@ class FarEnd:
         # stopped; unanswered: nobody picked up; refused: no controller was there to answer to;
         # peer: the other side of a call that the engine's own dialplan had joined.
         self.ended_how: str | None = None
-        self.in_the_dialplan = False  # nobody commanded the channel as the engine noticed its end
+        # As the engine noticed its end nobody commanded the channel, or only since an instant.
+        self.in_the_dialplan = False
         self.vanished_at: float | None = None  # since when it sends nothing
         self.keys_pressed: list[tuple[float, str]] = []
         self.heard: list[tuple[float, str]] = []

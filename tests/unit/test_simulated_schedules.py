@@ -73,6 +73,27 @@ def test_a_wire_lost_while_calls_are_taken_back_makes_the_next_look_find_them(
     assert story.sound_at(TALKING_AT + 20) == "people:rosa"
 
 
+def test_a_wire_lost_while_an_agent_is_let_go_leaves_nothing_open(wire: Wire, tell: Tell) -> None:
+    lives: list[FakeWire] = []
+    cut: list[str] = []
+
+    def arrive(fake: FakeWire, connection: Connection, request: Request, answer: Answer) -> None:
+        lives.append(fake) if fake not in lives else None
+        if len(lives) == 2 and request[0] == "DELETE" and "-rosa-" in request[1] and not cut:
+            cut.append(request[1])
+            fake._engine.cut_sockets()
+        else:
+            ARRIVE(fake, connection, request, answer)
+
+    def hangs_up(world: World) -> None:
+        assert world.callers[0].end is not None
+        world.callers[0].end.hang_up()
+
+    wire.patch.setattr(FakeWire, "_arrive", arrive)
+    tell(Story((TALKING_AT, crash), (TALKING_AT + 0.1, hangs_up)))
+    assert cut
+
+
 def test_a_claim_that_was_obeyed_though_its_answer_was_lost_is_not_forgotten(
     wire: Wire, tell: Tell
 ) -> None:
