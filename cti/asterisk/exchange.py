@@ -187,7 +187,8 @@ class Exchange:
             what.append(lambda: self.disown(staying, caller))
         async with caller.moving:
             for say in what:
-                if caller.place == talk_bridge(call_id) and agent.owns:  # not handed on meanwhile
+                # Neither handed on meanwhile, nor pulled out: they need their music there.
+                if caller.bridge == caller.place == talk_bridge(call_id) and agent.owns:
                     with contextlib.suppress(AriError):
                         await say()
 

@@ -153,6 +153,33 @@ def test_an_owner_who_is_disowned_late_is_made_one_again(wire: Wire) -> None:
         story.close()
 
 
+def test_what_is_said_again_of_a_talk_is_not_said_of_a_caller_whom_the_engine_pulled_out(
+    wire: Wire, tell: Tell
+) -> None:
+    """A newcomer leaves while it is being said whose the caller is: the music stays."""
+    asked: list[tuple[float, str, str]] = []
+    owning: list[float] = []
+
+    def arrive(fake: FakeWire, connection: Connection, request: Request, answer: Answer) -> None:
+        method, path, values = request
+        now = fake._engine.time()
+        asked.append((now, method, path.rpartition("/")[2]))
+        if now > 20.0 and values.get("variable") == "FIL_CALLER" and not owning:
+            owning.append(now)
+            fake._engine.at(now + 0.5, partial(ARRIVE, fake, connection, request, answer))
+            fake._engine.at(now + 0.3, hangs_up("lea"), story)
+        else:
+            ARRIVE(fake, connection, request, answer)
+
+    wire.patch.setattr(FakeWire, "_arrive", arrive)
+    story = Oriented((11.0, decides(TOGETHER)), (16.0, crash))
+    tell(story)
+    assert owning
+    after = [what for at, *what in asked if at > owning[0]]
+    ended, joined = after.index(["DELETE", "moh"]), after.index(["POST", "addChannel"])
+    assert ended > joined, timeline(story)
+
+
 def test_a_lease_that_comes_late_takes_nobody_out_of_a_talk(wire: Wire, tell: Tell) -> None:
     wire.patch.setattr(legs, "LEASE_RENEWED_EVERY_SECONDS", 13.0)  # one is under way at 14 s
     arm = arms(wire)
