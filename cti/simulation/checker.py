@@ -359,9 +359,9 @@ class Checker:
     def _order(self) -> Iterator[Violation]:
         """Within a class, who has waited longest is offered first."""
         waits = [wait for call in self.calls.values() for wait in self._waits(call)]
-        told_nobody = self._told_nobody()
+        cared_for = self._cared_for()
         for wait in waits:
-            wait.until = min(wait.until, told_nobody.get(wait.call, wait.until))
+            wait.until = min(wait.until, cared_for.get(wait.call, wait.until))
         for wait in waits:
             for offered_at in wait.offered:
                 if not self.steady(offered_at - 8, offered_at):
@@ -373,13 +373,16 @@ class Checker:
                         )
                         yield Violation("order", offered_at, f"{wait.call} {text}")
 
-    def _told_nobody(self) -> dict[str, float]:
-        """When a caller was first told that nobody is here: they wait no more."""
+    def _cared_for(self) -> dict[str, float]:
+        """When a caller was first told that nobody is here, or heard somebody: they wait no more.
+
+        An on-call phone may have them, which no checkpoint of ours tells.
+        """
         found: dict[str, float] = {}
         # One who vanished is told too, as far as anybody knows.
         for end in [caller.end for caller in self.callers if caller.end is not None]:
             for since, sound in end.heard:
-                if sound.endswith("/personne-disponible"):
+                if sound.endswith("/personne-disponible") or sound.startswith("people:"):
                     for call in self.by_channel.get(end.channel_id, []):
                         found.setdefault(call.id, since)
         return found
