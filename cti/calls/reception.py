@@ -427,6 +427,7 @@ class Reception:
             return
         caller = CallerLeg(house.exchange.ari, channel.id, channel.name, house.seconds)
         caller.in_app.set()
+        caller.lease_unknown()  # whoever claimed them, perhaps in another life, let it run
         caller.unsettle()
         call = Call(new_call_id(), caller)
         house.calls[channel.id] = call

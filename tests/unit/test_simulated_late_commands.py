@@ -22,6 +22,7 @@ from cti.simulation.fake_wire import Connection, FakeWire
 from cti.simulation.world import World
 from tests.stories import (
     ARRIVE,
+    LISTENS,
     TALKING_AT,
     TO_LISTENERS,
     TOGETHER,
@@ -33,6 +34,7 @@ from tests.stories import (
     Story,
     Team,
     Tell,
+    Waits,
     Wire,
     agent_hangs_up,
     answers,
@@ -178,6 +180,24 @@ def test_what_is_said_again_of_a_talk_is_not_said_of_a_caller_whom_the_engine_pu
     after = [what for at, *what in asked if at > owning[0]]
     ended, joined = after.index(["DELETE", "moh"]), after.index(["POST", "addChannel"])
     assert ended > joined, timeline(story)
+
+
+def test_whom_a_life_before_claimed_and_wrote_nowhere_is_leased_anew(
+    wire: Wire, tell: Tell
+) -> None:
+    def dies(fake: FakeWire, _request: Request, _answer: Answer, go_on: Callable[[], None]) -> None:
+        go_on()
+        fake._engine.later(0.0, ten_seconds_dead)
+
+    def ten_seconds_dead() -> None:
+        assert story.controller is not None
+        story.controller.began_at, story._delay = story.loop.time(), 10.0
+        crash(story)
+
+    wire.meddles(lambda _m, path, _v: path == "/bridges/line-regulators/addChannel", dies)
+    story = Waits(agents=(LISTENS,))
+    tell(story)
+    assert "prompt:/sounds/fr/secours-patience" not in story.heard(), timeline(story)
 
 
 def test_a_lease_that_comes_late_takes_nobody_out_of_a_talk(wire: Wire, tell: Tell) -> None:
