@@ -255,7 +255,9 @@ class Reception:
         ended_by: EndedBy = "unknown"
         at = house.clock()
         if record.started_at < engine.started_at:
-            outcome, ended_by, at = "engine_restart", "engine", engine.started_at
+            # The last agent may have been joined to them before we knew that it had stopped.
+            at = max(engine.started_at, record.answered_at or record.started_at)
+            outcome, ended_by = "engine_restart", "engine"
         house.records.closed(record.id, outcome=outcome, ended_by=ended_by, at=at)
         log.info("call.closed_late", extra={"call": record.id, "outcome": outcome})
         reason = outcome if outcome == "engine_restart" else "caller_left"

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from cti import clock
+from cti.asterisk.ari import EngineInfo
 from cti.calls import talking
 from cti.calls.house import House
+from cti.calls.reception import Reception
 from cti.calls.state import Call
 from cti.people.agents import End, Orient, Presence
 from cti.simulation import run
@@ -71,6 +77,22 @@ def test_a_wire_lost_while_calls_are_taken_back_makes_the_next_look_find_them(
     story = tell(Story((TALKING_AT, crash), talk=40.0))
     assert asked
     assert story.sound_at(TALKING_AT + 20) == "people:rosa"
+
+
+def test_a_call_that_the_engine_ended_did_not_end_before_it_was_answered() -> None:
+    closed: list[datetime] = []
+    records = SimpleNamespace(closed=lambda _id, *, at, **_: closed.append(at))
+    team = SimpleNamespace(agents={})
+    house: Any = SimpleNamespace(records=records, team=team, clock=clock.now)
+    began = clock.now()
+    record: Any = SimpleNamespace(
+        id="a" * 32, started_at=began, answered_at=began + timedelta(seconds=9)
+    )
+    engine = EngineInfo("22.10.1", began + timedelta(seconds=8), "")
+
+    Reception(house)._close_late(record, engine)
+
+    assert closed == [record.answered_at]
 
 
 def test_a_wire_lost_while_an_agent_is_let_go_leaves_nothing_open(wire: Wire, tell: Tell) -> None:
