@@ -107,12 +107,8 @@ def test_a_wire_lost_while_an_agent_is_let_go_leaves_nothing_open(wire: Wire, te
         else:
             ARRIVE(fake, connection, request, answer)
 
-    def hangs_up(world: World) -> None:
-        assert world.callers[0].end is not None
-        world.callers[0].end.hang_up()
-
     wire.patch.setattr(FakeWire, "_arrive", arrive)
-    tell(Story((TALKING_AT, crash), (TALKING_AT + 0.1, hangs_up)))
+    tell(Story((TALKING_AT, crash), (TALKING_AT + 0.1, caller_leaves)))
     assert cut
 
 
