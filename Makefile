@@ -24,7 +24,7 @@ test: setup ## every test, on the real dockerised Asterisk
 	@$(PY) -m pytest -n 3 --dist loadfile --durations=10
 
 check: setup lint ## all that needs no engine, under a minute
-	@$(PY) -m pytest -q -n 2 tests/unit tests/contract/test_fake.py
+	@$(PY) -m pytest -q -n 4 tests/unit tests/contract/test_fake.py
 
 lint:
 	@$(VENV)/bin/ruff check .
@@ -33,7 +33,7 @@ lint:
 	@$(VENV)/bin/lint-imports
 
 bench: setup ## how fast the line answers, beside native Asterisk
-	@$(PY) -m bench.first_sound
+	@$(PY) -m bench.first_sound && $(PY) -m bench.menu
 
 load: MINUTES ?= 10
 load: CALLERS ?= 100

@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from cti import parent
+from pydantic import ValidationError
+
+from cti import admin, parent
 from cti.asterisk.ari import AppTaken
 from cti.asterisk.engine import EngineFailed, run_script
 from cti.config import Settings, SettingsError, load
@@ -21,11 +25,25 @@ from cti.logs import log_events
 from cti.records.database import DatabaseAway, DatabaseRefused, create_database
 from cti.records.privacy import Keys, KeysRefused
 from cti.records.reports import latest_call_of
-from ivr.flow import load_flow
-from ivr.reading import FlowError
-from sounds.catalogue import Catalogue, SoundsError
+from ivr.reading import FlowError, Wrong
+from ivr.versions import VersionsError
+from sounds.catalogue import SoundsError
 
 DEMO_CALL_SECONDS = 120.0
+
+# What the system refuses with a file -> what happened, and what to do.
+_OS_ERRORS = {
+    errno.ENOENT: ("ce fichier ou ce dossier n'existe pas", "vérifiez son nom, ou créez-le"),
+    errno.EACCES: ("ce compte n'y a pas droit", "prenez celui de la ligne, ou changez ce droit"),
+    errno.EPERM: ("ce compte n'y a pas droit", "prenez celui de la ligne, ou changez ce droit"),
+    errno.EROFS: ("rien ne peut être écrit sur ce disque", "écrivez ailleurs"),
+    errno.ENOSPC: ("le disque est plein", "faites de la place, puis recommencez"),
+    errno.ENAMETOOLONG: ("ce nom est trop long", "prenez un nom plus court"),
+    errno.EISDIR: ("c'est un dossier", "donnez le nom d'un fichier"),
+    errno.ENOTDIR: ("un fichier y est pris pour un dossier", "vérifiez ce nom"),
+}
+_ASIDE = re.compile(r"\..*-\w{8}(?:\.yaml)?")  # what a file is called until it is whole
+NAME_SHOWN_LETTERS = 120
 
 READY = """
 Ready: http://{web}/ · sip:{number}@{sip} · rosa, remy, lea, louis, sam, ada: demo-<name>
@@ -40,7 +58,32 @@ Ready: http://{web}/ · sip:{number}@{sip} · rosa, remy, lea, louis, sam, ada: 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(arguments)
-    return _told(lambda: int(options.run(load(), options) or 0))
+
+    def run() -> int:
+        try:
+            return int(options.run(load(), options) or 0)
+        except (OSError, ValidationError) as error:
+            if options.run in (_serve, _controller):
+                raise  # a line that falls: who looks into it needs to know where it was
+            raise SettingsError(_sentence(error)) from None
+
+    return _told(run)
+
+
+def _sentence(error: OSError | ValidationError) -> str:
+    """What happened and what to do, for who typed the command."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        wrong = first.get("ctx", {}).get("error")
+        said = f"{wrong.what} ; {wrong.fix}" if isinstance(wrong, Wrong) else first["msg"]
+        return f"{'.'.join(map(str, first['loc']))} : {said}."
+    what, fix = _OS_ERRORS.get(error.errno or 0, (error.strerror or str(error), ""))
+    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+    if path is not None and _ASIDE.fullmatch(path.name):
+        # Of a file that we write aside, people know the folder only, which is not too long.
+        path = None if error.errno == errno.ENAMETOOLONG else path.parent
+    where = "" if path is None else f"{str(path)[:NAME_SHOWN_LETTERS]} : "
+    return f"{where}{what}{' ; ' if fix else ''}{fix}."
 
 
 def _told(run: Callable[[], int]) -> int:
@@ -52,6 +95,7 @@ def _told(run: Callable[[], int]) -> int:
         SettingsError,
         SoundsError,
         FlowError,
+        VersionsError,
         KeysRefused,
         DatabaseRefused,
         EngineFailed,
@@ -94,8 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--processes", type=int, default=1)
     simulate.add_argument("--world", type=int, default=None, help="only this world of the seed")
     simulate.add_argument("--trace", action="store_true", help="tell what happened in that world")
-    check = command("check-flow", _check_flow, "check a flow file")
-    check.add_argument("file", type=Path)
+    admin.register(commands)
     return parser
 
 
@@ -174,7 +217,7 @@ def _demo(settings: Settings, options: argparse.Namespace) -> int:
     os.environ.update(
         FIL_DATA=str(settings.data),
         FIL_DEMO="true",
-        FIL_FLOW="demo-ferme.yaml" if options.closed else "demo.yaml",
+        FIL_FLOW="demo-ferme" if options.closed else "demo",
     )
     settings = load()
     log_events(settings)
@@ -242,13 +285,6 @@ def _simulate(_: Settings, options: argparse.Namespace) -> int:
     from cti.simulation import run as simulation
 
     return simulation.command(options, print, _say if options.calls > 5000 else None)
-
-
-def _check_flow(settings: Settings, options: argparse.Namespace) -> None:
-    sounds = settings.data / "sounds"
-    prompts = Catalogue.load(sounds).ids() if (sounds / "manifest.json").exists() else None
-    load_flow(options.file, prompts)
-    print(f"{options.file}: nothing to mend.")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ class Settings:
 
     data: Path  # live data: flows, sounds, journal, secrets, database
     number: str = "0800190000"  # the number callers dial
-    flow: str = "accueil.yaml"  # the flow they hear, in <data>/flows
+    flow: str = "accueil"  # what they hear: a flow of <data>/flows that is published
     engine_id: str = "engine-1"  # which Asterisk a call lives on
     bind_address: str = "127.0.0.1"  # SIP: where phones and the trunk reach us
     media_address: str = "127.0.0.1"  # RTP: where sound is exchanged
@@ -34,6 +34,9 @@ class Settings:
     rtp_port_last: int = 10999
     ari_port: int = 8088  # loopback only, always
     ami_port: int = 5038  # loopback only, always
+    agi_port: int = 0  # FastAGI, for the callers of another Asterisk; 0: off
+    agi_address: str = "127.0.0.1"
+    agi_sounds: str = "/sounds"  # where that Asterisk has our sounds
     web_address: str = "127.0.0.1"
     web_port: int = 8080
     web_origins: str = ""  # other origins the desk is served from, comma separated

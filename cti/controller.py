@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from cti import clock
+from cti.asterisk.agi import AgiServer
 from cti.asterisk.ami import AmiWatch
 from cti.asterisk.ari import AppTaken, Ari, AriError, EngineInfo, EngineRefused
 from cti.asterisk.exchange import Exchange
@@ -23,6 +24,7 @@ from cti.calls.house import House
 from cti.calls.reception import Reception
 from cti.calls.waiting import WaitingLines
 from cti.config import Settings, SettingsError
+from cti.flows import FlowFiles
 from cti.lag import WINDOW_SECONDS, Lag, watch_loop
 from cti.people.agents import Presence, Role
 from cti.people.team import Team
@@ -39,9 +41,8 @@ from cti.records.record import Records
 from cti.standby import Standby
 from cti.tasks import Group
 from cti.web.app import make_app
-from ivr.flow import load_flow
-from ivr.reading import FlowError
-from sounds.catalogue import Catalogue, SoundsError
+from ivr.versions import VersionsError
+from sounds.catalogue import MANIFEST, Catalogue, SoundsError
 
 log = logging.getLogger("fil.controller")
 
@@ -49,13 +50,14 @@ HEARTBEAT_SECONDS = 1.0
 PURGE_EVERY_SECONDS = 3600.0
 LAG_MS_MAX = 250  # later than this is said at once; otherwise it is said every minute
 LAG_SAID_EVERY_SECONDS = 60.0
+SOUNDS_LOOKED_AT_EVERY_SECONDS = 1.0
 # What a person must mend: starting again by ourselves would change nothing.
 REFUSALS = (
     SettingsError,
     KeysRefused,
     DatabaseRefused,
     WrongVersion,
-    FlowError,
+    VersionsError,
     SoundsError,
     EngineRefused,
 )
@@ -84,7 +86,7 @@ async def run(settings: Settings, signs_of_life: int | None, demo_call: DemoCall
 
 async def _serve(settings: Settings, ready: asyncio.Event, demo_call: DemoCall | None) -> None:
     try:
-        house, store, database, standby, close = await _build(settings)
+        house, files, store, database, standby, close = await _build(settings)
         ami = AmiWatch("127.0.0.1", settings.ami_port, "fil", settings.secret("ami"))
     except REFUSALS as error:
         raise Refused(str(error)) from None
@@ -104,6 +106,10 @@ async def _serve(settings: Settings, ready: asyncio.Event, demo_call: DemoCall |
             serve_calls(house, tasks, ready)
             tasks.create_task(ami.run())
             tasks.create_task(standby.run(house))
+            tasks.create_task(files.follow(house.flows))
+            tasks.create_task(_follow_sounds(house))
+            if settings.agi_port:
+                tasks.create_task(_serve_agi(house))
             tasks.create_task(_purge(database))
             tasks.create_task(watch_loop(lags["loop_lag_ms"]))
             tasks.create_task(say_lag(lags["event_lag_ms"], lags["loop_lag_ms"]))
@@ -143,13 +149,16 @@ def serve_calls(house: House, tasks: Group, ready: asyncio.Event) -> None:
     tasks.create_task(_tell_on_call(house, presence_moved))
 
 
-async def _build(settings: Settings) -> tuple[House, PeopleStore, Database, Standby, Close]:
+async def _build(
+    settings: Settings,
+) -> tuple[House, FlowFiles, PeopleStore, Database, Standby, Close]:
     """Build the house from its settings, without its database where that is away.
 
     Raises one of REFUSALS; DatabaseAway or WrongVersion only where nothing was ever good.
     """
     catalogue = await _prompts(settings)
-    flow = load_flow(settings.data / "flows" / settings.flow, catalogue.ids())
+    files = FlowFiles(settings.data, settings.flow.removesuffix(".yaml"))
+    flows = files.load()
     keys = Keys.load_or_create(settings.data / "secrets")
     database = create_database(settings.database)
     store = PeopleStore(database, keys)
@@ -175,7 +184,7 @@ async def _build(settings: Settings) -> tuple[House, PeopleStore, Database, Stan
         records=records,
         team=team,
         lines=WaitingLines(team, ari.in_step),
-        flow=flow,
+        flows=flows,
         catalogue=catalogue,
     )
 
@@ -185,7 +194,7 @@ async def _build(settings: Settings) -> tuple[House, PeopleStore, Database, Stan
         await database.close()
         journal.close()
 
-    return house, store, database, standby, close
+    return house, files, store, database, standby, close
 
 
 async def _prompts(settings: Settings) -> Catalogue:
@@ -200,6 +209,33 @@ async def _prompts(settings: Settings) -> Catalogue:
         return await asyncio.to_thread(
             build, built, settings.data / "recordings", source=settings.data / "prompts.yaml"
         )
+
+
+async def _follow_sounds(house: House) -> None:
+    """Know the prompts that are built while we serve; damaged ones change nothing."""
+    manifest = house.settings.data / "sounds" / MANIFEST
+    seen = manifest.stat().st_mtime_ns
+    while True:
+        await asyncio.sleep(SOUNDS_LOOKED_AT_EVERY_SECONDS)
+        with contextlib.suppress(OSError):
+            if manifest.stat().st_mtime_ns == seen:
+                continue
+            seen = manifest.stat().st_mtime_ns
+            try:
+                house.catalogue = await asyncio.to_thread(Catalogue.load, manifest.parent)
+                log.info("prompts.renewed")
+            except SoundsError:
+                log.error("prompts.damaged")
+
+
+async def _serve_agi(house: House) -> None:
+    """Speak flows to another Asterisk too. Without its port, the line itself goes on."""
+    settings = house.settings
+    server = AgiServer(house.flows, house.seconds, settings.agi_sounds, house.clock)
+    try:
+        await server.serve(settings.agi_address, settings.agi_port)
+    except OSError as error:
+        log.error("agi.not_served", extra={"error": type(error).__name__})
 
 
 async def _serve_web(app: web.Application, settings: Settings) -> web.AppRunner:

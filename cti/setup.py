@@ -11,15 +11,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import ivr
+from cti import clock
 from cti.asterisk.engine import render
 from cti.config import Settings, SettingsError
 from cti.records.database import create_database
 from cti.records.migrating import migrate
 from cti.records.people import PeopleStore
 from cti.records.privacy import Keys
+from ivr.reading import FlowError
+from ivr.relays import load_relays
+from ivr.versions import Versions
 from sounds.build import PROMPTS, build
+from sounds.catalogue import Catalogue
 
 FLOWS = Path(ivr.__file__).parent / "flows"
+RELAYS = Path(ivr.__file__).parent / "relays.yaml"
 DEMO_PEOPLE = {
     "rosa": ("Rosa", ["regulator"], ["fr", "en"]),
     "remy": ("Rémy", ["regulator"], ["fr"]),
@@ -35,18 +41,49 @@ def init(settings: Settings, say: Say) -> None:
     """Make the data directory: flows to edit, secrets, sounds, the engine's configuration."""
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     flows = settings.data / "flows"
-    flows.mkdir(exist_ok=True)
-    for template in FLOWS.glob("*.yaml"):
-        if not (flows / template.name).exists():
-            shutil.copyfile(template, flows / template.name)
+    for template in FLOWS.rglob("*.yaml"):
+        wanted = flows / template.relative_to(FLOWS)
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        if not wanted.exists():
+            shutil.copyfile(template, wanted)
+    if not (settings.data / "relays.yaml").exists():
+        shutil.copyfile(RELAYS, settings.data / "relays.yaml")
     prompts = settings.data / "prompts.yaml"
     if not prompts.exists():
         shutil.copyfile(PROMPTS, prompts)
     (settings.data / "recordings").mkdir(exist_ok=True)
     say("the prompts (half a minute the first time)")
-    build(settings.data / "sounds", settings.data / "recordings", source=prompts)
-    _let_the_engine_read(settings.data / "sounds")
+    publish_templates(settings, build_sounds(settings), say)
     render(settings)
+
+
+def build_sounds(settings: Settings) -> Catalogue:
+    """Bring the sounds up to date with the texts and recordings, readable by the engine."""
+    data = settings.data
+    built = build(data / "sounds", data / "recordings", source=data / "prompts.yaml")
+    _let_the_engine_read(data / "sounds")
+    return built
+
+
+def publish_templates(settings: Settings, prompts: Catalogue, say: Say) -> None:
+    """Publish our own flows that never were: the line needs one to start.
+
+    Raises FlowError when it is the line's own that is wrong; without another, it starts.
+    """
+    versions = Versions(settings.data / "flows")
+    relays = load_relays(settings.data / "relays.yaml")
+    for name in Versions(FLOWS).names():
+        if versions.published(name):
+            continue
+        why = "modèle livré avec Bout du fil"
+        try:
+            versions.publish(
+                name, prompts.lengths(), relays, by="fil init", why=why, at=clock.now()
+            )
+        except FlowError as error:
+            if name == settings.flow.removesuffix(".yaml"):
+                raise
+            say(f"the flow {name} is not published: {error}")
 
 
 def _let_the_engine_read(folder: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from cti.asterisk.ari import AriError
@@ -112,6 +112,8 @@ class Standby:
             found.add("database_away")
         if self._problem is not None:
             found = found - {"database_away"} | {self._problem}
+        if house.flows.wrong:
+            found.add("flow_refused")
         return sorted(found)
 
     async def close(self) -> None:
@@ -224,16 +226,18 @@ class Standby:
         while True:
             reasons = self.reasons(house)
             if reasons == before:
-                house.team.system_is(reasons, self._advised(reasons))
+                house.team.system_is(reasons, self._advised(reasons, house.flows.wrong))
             before = reasons
             await asyncio.sleep(TELL_EVERY_SECONDS)
 
-    def _advised(self, reasons: list[str]) -> str | None:
+    def _advised(self, reasons: list[str], flows_wrong: Mapping[str, str]) -> str | None:
         """What a person should do about it."""
         if self._advice is not None:
             return self._advice
         if "journal_disk" in reasons:
             return _DISK
+        if reasons == ["flow_refused"]:
+            return "\n".join(flows_wrong.values())
         return _AWAY if reasons else None
 
 
@@ -255,6 +259,7 @@ def _agent_of(row: AgentRow) -> Agent:
         roles=frozenset(Role(role) for role in row.roles),
         phone=row.phone,
         languages=frozenset(row.languages),
+        skills=frozenset(row.skills),
         presence=Presence(row.presence),
         reason=row.reason,
         since_at=row.since_at,
@@ -268,6 +273,7 @@ def _row_of(agent: Agent) -> AgentRow:
         name=agent.name,
         roles=frozenset(role.value for role in agent.roles),
         languages=agent.languages,
+        skills=agent.skills,
         phone=agent.phone,
         presence=agent.presence.value,
         reason=agent.reason,

@@ -1,4 +1,4 @@
-"""Reads a flow file and remembers where each word stands, so that a mistake can be shown.
+"""Reads a YAML file and remembers where each word stands, so that a mistake can be shown.
 
 Every value stays the text that was written: in this language ``0170`` is not a
 number, ``22:30`` is not 1350 and ``no`` is not false. It does not know what the
@@ -34,24 +34,29 @@ class Place:
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One mistake: where it is, what is wrong, what to write instead."""
+    """One mistake: where it is, what is wrong, what to write instead.
 
+    ``story``: how a caller would meet it, one line for each thing that happens to them.
+    """
+
+    file: Path
     place: Place
     what: str
     fix: str
+    story: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.place.line}:{self.place.column}"
+        told = [f"    {line}" for line in self.story]
+        return "\n".join([f"{where}: {self.what} ; {self.fix}", *told])
 
 
 class FlowError(Exception):
-    """A flow that callers must not hear. ``str()`` lists every problem, one a line."""
+    """A flow that callers must not hear. ``str()`` lists every problem, each with its story."""
 
-    def __init__(self, file: Path, problems: Iterable[Problem]) -> None:
-        self.file = file
+    def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(set(problems)))
-        super().__init__(
-            "\n".join(
-                f"{file}:{p.place.line}:{p.place.column}: {p.what} ; {p.fix}" for p in self.problems
-            )
-        )
+        super().__init__("\n".join(map(str, self.problems)))
 
 
 class Wrong(ValueError):
@@ -92,23 +97,43 @@ class Source:
     problems: list[Problem] = field(default_factory=list)
     values: dict[Loc, Place] = field(default_factory=dict)
     keys: dict[Loc, Place] = field(default_factory=dict)
+    # A file that this one makes use of, by what stands before the names of its steps.
+    parts: dict[str, Source] = field(default_factory=dict)
 
-    def wrong(self, loc: Loc, what: str, fix: str) -> None:
+    def wrong(self, loc: Loc, what: str, fix: str, story: Iterable[str] = ()) -> None:
         """Note a mistake in the value at ``loc``."""
-        self._note(self.values, loc, what, fix)
+        source, loc = self._owner(loc)
+        self._note(source, source.values, loc, Wrong(what, fix), story)
 
-    def wrong_key(self, loc: Loc, what: str, fix: str) -> None:
+    def wrong_key(self, loc: Loc, what: str, fix: str, story: Iterable[str] = ()) -> None:
         """Note a mistake in the key at ``loc``, or in what stands under it as a whole."""
-        self._note(self.keys, loc, what, fix)
+        source, loc = self._owner(loc)
+        self._note(source, source.keys, loc, Wrong(what, fix), story)
 
-    def _note(self, places: dict[Loc, Place], loc: Loc, what: str, fix: str) -> None:
+    def _owner(self, loc: Loc) -> tuple[Source, Loc]:
+        """The file in which ``loc`` is written, and its way there."""
+        if len(loc) > 1 and loc[0] == "steps" and isinstance(loc[1], str):
+            prefix, slash, name = loc[1].partition("/")
+            if slash and prefix in self.parts:
+                return self.parts[prefix]._owner(("steps", name, *loc[2:]))
+        return self, loc
+
+    def _note(
+        self,
+        source: Source,
+        places: dict[Loc, Place],
+        loc: Loc,
+        wrong: Wrong,
+        story: Iterable[str],
+    ) -> None:
         while loc and loc not in places:
             loc = loc[:-1]
-        self.problems.append(Problem(places.get(loc, Place(1, 1)), what, fix))
+        place = places.get(loc, Place(1, 1))
+        self.problems.append(Problem(source.file, place, wrong.what, wrong.fix, tuple(story)))
 
     def error(self) -> FlowError:
         """All the mistakes found, as one error."""
-        return FlowError(self.file, self.problems)
+        return FlowError(self.problems)
 
 
 def read(file: Path) -> Source:
@@ -123,7 +148,7 @@ def read(file: Path) -> Source:
         _refuse_what_has_no_use(file, written)
         root = yaml.compose(written, Loader=yaml.CBaseLoader)
     except yaml.MarkedYAMLError as error:
-        raise FlowError(file, [_syntax_problem(written, error)]) from None
+        raise FlowError([_syntax_problem(file, written, error)]) from None
     if root is None:
         raise _refused(file, Place(1, 1), "le fichier est vide", "partez d'un modèle fourni")
     source = Source(file)
@@ -164,7 +189,7 @@ def _place(mark: Any) -> Place:
 
 
 def _refused(file: Path, place: Place, what: str, fix: str) -> FlowError:
-    return FlowError(file, [Problem(place, what, fix)])
+    return FlowError([Problem(file, place, what, fix)])
 
 
 def _refuse_what_has_no_use(file: Path, written: str) -> None:
@@ -219,7 +244,7 @@ _SYNTAX = (
 _SHOWN_WHERE_IT_OPENS = ("unexpected end", "expected ',' or", "alphabetic or numeric")
 
 
-def _syntax_problem(written: str, error: yaml.MarkedYAMLError) -> Problem:
+def _syntax_problem(file: Path, written: str, error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     place = _place(mark) if mark else Place(1, 1)
     said = error.problem or ""
@@ -227,15 +252,17 @@ def _syntax_problem(written: str, error: yaml.MarkedYAMLError) -> Problem:
         lines = written.splitlines()
         rest = lines[place.line - 1][place.column - 1 :] if place.line <= len(lines) else ""
         if rest.startswith("\t"):
-            return Problem(place, *_SYNTAX[1][1:])
+            return Problem(file, place, *_SYNTAX[1][1:])
         what = f"le signe `{rest[:1]}` ne peut pas commencer une valeur"
-        return Problem(place, what, "mettez la valeur entre guillemets")
+        return Problem(file, place, what, "mettez la valeur entre guillemets")
     if error.context_mark and any(part in said for part in _SHOWN_WHERE_IT_OPENS):
         place = _place(error.context_mark)
     for part, what, fix in _SYNTAX:
         if part in said:
-            return Problem(place, what, fix)
-    return Problem(place, "cette ligne ne peut pas être lue", "comparez-la avec un modèle fourni")
+            return Problem(file, place, what, fix)
+    return Problem(
+        file, place, "cette ligne ne peut pas être lue", "comparez-la avec un modèle fourni"
+    )
 
 
 def _unfold(source: Source, loc: Loc, node: yaml.Node) -> Any:
@@ -249,12 +276,12 @@ def _unfold(source: Source, loc: Loc, node: yaml.Node) -> Any:
         place = _place(key_node.start_mark)
         if not isinstance(key_node, yaml.ScalarNode):
             what = "une clé doit être un simple mot"
-            source.problems.append(Problem(place, what, "écrivez `clé: valeur`"))
+            source.problems.append(Problem(source.file, place, what, "écrivez `clé: valeur`"))
             continue
         key = key_node.value
         if key in block:
             what = f"`{key}` est déjà écrit ligne {source.keys[(*loc, key)].line}"
-            source.problems.append(Problem(place, what, "gardez un seul des deux"))
+            source.problems.append(Problem(source.file, place, what, "gardez un seul des deux"))
             continue
         source.keys[(*loc, key)] = place
         block[key] = _unfold(source, (*loc, key), child)

@@ -1,118 +1,51 @@
-"""The steps a flow is made of: say, menu, set, hours, line, wait, hang up.
+"""The steps a flow is made of, and the ways that lead from one to the next.
 
 Field names are the program's, with their units; ``alias`` is the word people write.
+``description`` is the help that an editor shows to who writes a flow, in French.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+
+from ivr.reading import Loc, Wrong
+from ivr.values import (
+    Key,
+    Prompt,
+    StepName,
+    Word,
+    YesNo,
+    duration,
+    number,
+    one_of,
+    only_true,
+    some,
 )
-
-from ivr.reading import Loc, Wrong, text, write_instead
 
 Language = Literal["fr", "en"]
 Line = Literal["regulators", "listeners"]
 
 LANGUAGES: tuple[Language, ...] = ("fr", "en")
 LINES: tuple[Line, ...] = ("regulators", "listeners")
-ATTRIBUTES = ("language",)  # what a flow may set on a call
 
 RING_AFTER_SECONDS_MAX = 30.0
-MENU_SECONDS_MAX = 30.0
-MENU_TRIES_MAX = 3
+ANSWER_SECONDS_MAX = 30.0  # how long a question waits for a key
+TRIES_MAX = 3
+GATHER_DIGITS_MAX = 5  # a postcode; never so many that a caller could type who they are
 WAIT_SECONDS_MIN = 1.0  # a shorter rest could make a waiting loop spin
 WAIT_SECONDS_MAX = 300.0  # music alone for longer feels like being forgotten
+GROUNDING_SECONDS_MAX = 1800.0
+LINE_WAIT_SECONDS_MIN = 30.0
+LINE_WAIT_SECONDS_MAX = 3600.0  # by then the line must have something better to offer
 CROWD_PER_AGENT_MAX = 50  # callers waiting for each agent on duty
-
-_DURATION = re.compile(r"(\d{1,4})(?:[.,](\d{1,3}))? ?(s|min)")
-
-
-def _one_of(choices: tuple[str, ...], what: str) -> BeforeValidator:
-    def check(value: object) -> str:
-        word = text(value)
-        if word not in choices:
-            raise Wrong(f"{what} `{word}`", write_instead(word, choices))
-        return word
-
-    return BeforeValidator(check)
-
-
-def _duration(seconds_min: float, seconds_max: float) -> BeforeValidator:
-    def check(value: object) -> float:
-        word = text(value)
-        found = _DURATION.fullmatch(word)
-        if found is None:
-            raise Wrong(f"durée illisible `{word}`", "écrivez par exemple `12 s` ou `3 min`")
-        whole, part, unit = found.groups()
-        seconds = float(f"{whole}.{part or 0}") * (60 if unit == "min" else 1)
-        if not seconds_min <= seconds <= seconds_max:
-            limits = f"entre `{seconds_min:g} s` et `{seconds_max:g} s`"
-            raise Wrong(f"`{word}` est hors limites ici", f"écrivez une durée {limits}")
-        return seconds
-
-    return BeforeValidator(check)
-
-
-def _yes_no(value: object) -> bool:
-    word = text(value)
-    if word not in ("true", "false"):
-        raise Wrong(f"`{word}` n'est ni oui ni non", "écrivez `true` (oui) ou `false` (non)")
-    return word == "true"
-
-
-def _yes(value: object) -> bool:
-    if text(value) != "true":
-        raise Wrong("`hang_up` ne sait que raccrocher", "écrivez `hang_up: true`")
-    return True
-
-
-def _number(most: int, of_what: str) -> BeforeValidator:
-    def check(value: object) -> int:
-        word = text(value)
-        if word not in [str(number) for number in range(1, most + 1)]:
-            what = f"`{word}` n'est pas un nombre {of_what}"
-            raise Wrong(what, f"écrivez un nombre de 1 à {most}")
-        return int(word)
-
-    return BeforeValidator(check)
-
-
-def _key(value: object) -> str:
-    word = text(value)
-    if not re.fullmatch(r"[0-9*#]", word):
-        what = f"`{word}` n'est pas une touche du téléphone"
-        raise Wrong(what, 'écrivez un chiffre, `"*"` ou `"#"`, entre guillemets')
-    return word
-
-
-def _some(value: object) -> object:
-    if isinstance(value, dict) and not value:
-        raise Wrong("ce bloc est vide", "écrivez au moins une ligne `clé: valeur`")
-    return value
-
-
-def _prompt(value: object) -> str:
-    word = text(value)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", word):
-        what = f"`{word}` ne peut pas nommer un message"
-        raise Wrong(what, "écrivez en minuscules sans accent, avec des tirets : `ne-quittez-pas`")
-    return word
-
-
-Prompt = Annotated[str, BeforeValidator(_prompt)]
-StepName = Annotated[str, BeforeValidator(text)]
+LINE_CALLERS_MAX = 500  # callers waiting in one line
 
 _THEN = ["then: nom-de-l-étape-suivante"]
+_STEP = "nom-d-une-étape"
+_Answer = Annotated[float, duration(1.0, ANSWER_SECONDS_MAX)]
 
 
 class Step(BaseModel):
@@ -122,64 +55,152 @@ class Step(BaseModel):
 
 
 class Say(Step):
-    """Play a prompt. ``whole``: an agent who answers waits for its end."""
+    """Dire un message, puis passer à la suite."""
 
-    prompt: Prompt = Field(alias="say")
-    whole: Annotated[bool, BeforeValidator(_yes_no)] = False
-    then: StepName | None = None
+    prompt: Prompt = Field(alias="say", description="Le message à dire, par son nom.")
+    whole: YesNo = Field(
+        default=False,
+        description="true : dit jusqu'au bout, même si quelqu'un a déjà répondu. Une seule fois "
+        "par appel.",
+    )
+    then: StepName | None = Field(default=None, description="L'étape suivante.")
 
 
 class Menu(Step):
-    """Play a prompt and follow the key pressed; ``otherwise`` after ``tries`` without one."""
+    """Poser une question et suivre la touche choisie."""
 
-    prompt: Prompt = Field(alias="menu")
-    keys: Annotated[
-        dict[Annotated[str, BeforeValidator(_key)], StepName], BeforeValidator(_some)
-    ] = Field(examples=['keys: {"2": nom-d-une-étape}'])
-    seconds_max: Annotated[float, _duration(1.0, MENU_SECONDS_MAX)] = Field(
-        default=5.0, alias="seconds"
+    prompt: Prompt = Field(alias="menu", description="Le message qui pose la question.")
+    keys: Annotated[dict[Key, StepName], BeforeValidator(some)] = Field(
+        examples=[f'keys: {{"2": {_STEP}}}'], description="Touche → étape où elle mène."
     )
-    tries: Annotated[int, _number(MENU_TRIES_MAX, "d'essais")] = 1
-    otherwise: StepName = Field(examples=["otherwise: nom-d-une-étape"])
+    seconds_max: _Answer = Field(
+        default=5.0, alias="seconds", description="Combien de temps attendre une touche."
+    )
+    tries: Annotated[int, number(TRIES_MAX, "d'essais")] = Field(
+        default=1, description="Combien de fois la question est posée."
+    )
+    otherwise: StepName = Field(
+        examples=[f"otherwise: {_STEP}"], description="L'étape de qui n'appuie sur rien."
+    )
+
+
+class ChooseLanguage(Step):
+    """Proposer une autre langue ; sans touche, rien ne change."""
+
+    prompt: Prompt = Field(alias="language", description="Le message qui propose les langues.")
+    keys: Annotated[
+        dict[Key, Annotated[Language, one_of(LANGUAGES, "langue inconnue")]], BeforeValidator(some)
+    ] = Field(examples=['keys: {"2": en}'], description="Touche → langue.")
+    seconds_max: _Answer = Field(
+        default=2.0, alias="seconds", description="Combien de temps attendre une touche."
+    )
+    then: StepName = Field(examples=_THEN, description="L'étape suivante, dans tous les cas.")
+
+
+class Gather(Step):
+    """Demander quelques chiffres, par exemple un département. `#` termine plus tôt."""
+
+    prompt: Prompt = Field(alias="gather", description="Le message qui demande les chiffres.")
+    into: Word = Field(
+        examples=["into: departement"],
+        description="Le nom sous lequel la fiche montre ces chiffres à l'intervenant.",
+    )
+    digits_max: Annotated[int, number(GATHER_DIGITS_MAX, "de chiffres")] = Field(
+        alias="digits", examples=["digits: 2"], description="Combien de chiffres au plus."
+    )
+    seconds_max: _Answer = Field(
+        default=5.0, alias="seconds", description="Combien de temps attendre chaque chiffre."
+    )
+    tries: Annotated[int, number(TRIES_MAX, "d'essais")] = Field(
+        default=1, description="Combien de fois la question est posée."
+    )
+    then: StepName = Field(examples=_THEN, description="L'étape suivante, chiffres donnés.")
+    otherwise: StepName = Field(
+        examples=[f"otherwise: {_STEP}"], description="L'étape de qui n'appuie sur rien."
+    )
 
 
 class SetAttributes(Step):
-    """Change what is known of the call: only its language so far."""
+    """Noter sur l'appel sa langue, un besoin."""
 
-    attributes: Annotated[
-        dict[
-            Annotated[str, _one_of(ATTRIBUTES, "on ne peut pas changer")],
-            Annotated[Language, _one_of(LANGUAGES, "langue inconnue")],
-        ],
-        BeforeValidator(_some),
-    ] = Field(alias="set")
-    then: StepName = Field(examples=_THEN)
+    attributes: Annotated[dict[Word, Word], BeforeValidator(some)] = Field(
+        alias="set", description="Ce qui est noté : `language: en`, ou un mot de `attributes`."
+    )
+    then: StepName = Field(examples=_THEN, description="L'étape suivante.")
+
+
+class Branch(Step):
+    """Suivre un chemin selon ce qui est noté : `language`, `profile` ou un mot de `attributes`."""
+
+    attribute: Word = Field(alias="branch", description="Ce qui est regardé.")
+    cases: Annotated[dict[Word, StepName], BeforeValidator(some)] = Field(
+        examples=[f"cases: {{en: {_STEP}}}"], description="Valeur → étape."
+    )
+    otherwise: StepName = Field(
+        examples=[f"otherwise: {_STEP}"], description="L'étape de tous les autres."
+    )
 
 
 class Hours(Step):
-    """Go one way when a calendar says open, the other when it says closed."""
+    """Suivre un chemin quand un calendrier dit ouvert, l'autre quand il dit fermé."""
 
-    calendar: Annotated[str, BeforeValidator(text)] = Field(alias="hours")
-    open: StepName = Field(examples=["open: nom-d-une-étape"])
-    closed: StepName = Field(examples=["closed: nom-d-une-étape"])
+    calendar: Word = Field(alias="hours", description="Le nom d'un calendrier du fichier.")
+    open: StepName = Field(examples=[f"open: {_STEP}"], description="L'étape quand c'est ouvert.")
+    closed: StepName = Field(
+        examples=[f"closed: {_STEP}"], description="L'étape quand c'est fermé."
+    )
+
+
+class LongWait(Step):
+    """Ce qui est proposé après une longue attente ; l'appelant garde sa place en l'écoutant."""
+
+    after_seconds: Annotated[float, duration(LINE_WAIT_SECONDS_MIN, LINE_WAIT_SECONDS_MAX)] = Field(
+        alias="after", examples=["after: 10 min"], description="Après combien d'attente."
+    )
+    then: StepName = Field(examples=_THEN, description="L'étape qui propose mieux.")
+
+
+class Full(Step):
+    """Ce qui est dit à qui appelle quand trop de monde attend déjà."""
+
+    callers_max: Annotated[int, number(LINE_CALLERS_MAX, "d'appelants")] = Field(
+        alias="above", examples=["above: 20"], description="Au-delà de combien d'appelants."
+    )
+    then: StepName = Field(examples=_THEN, description="L'étape de qui ne peut pas attendre ici.")
 
 
 class LineStep(Step):
-    """Wait in a line for a person, hearing ``while_waiting``; ``on_no_staff`` when nobody is here.
+    """Attendre une personne : les téléphones sonnent pendant que `while_waiting` se dit."""
 
-    ``while_crowded`` replaces ``while_waiting`` for who joins when more callers wait than
-    ``crowd_per_agent_max`` for each agent on duty. These three name steps.
-    """
-
-    line: Annotated[Line, _one_of(LINES, "ligne inconnue")]
-    ring_after_seconds: Annotated[float, _duration(0.0, RING_AFTER_SECONDS_MAX)] = Field(
-        default=2.0, alias="ring_after"
+    line: Annotated[Line, one_of(LINES, "ligne inconnue")] = Field(
+        description="`regulators` (première voix) ou `listeners` (écoutants)."
     )
-    while_waiting: StepName = Field(examples=["while_waiting: nom-d-une-étape"])
-    on_no_staff: StepName = Field(examples=["on_no_staff: nom-d-une-étape"])
-    while_crowded: StepName | None = None
-    crowd_per_agent_max: Annotated[int, _number(CROWD_PER_AGENT_MAX, "d'appelants")] = Field(
-        default=2, alias="crowded_above"
+    skills: Annotated[tuple[Word, ...], BeforeValidator(some)] = Field(
+        default=(), description="Seulement qui a ces compétences : `[aidants]`."
+    )
+    ring_after_seconds: Annotated[float, duration(0.0, RING_AFTER_SECONDS_MAX)] = Field(
+        default=2.0,
+        alias="ring_after",
+        description="Beaucoup raccrochent aussitôt : avant, on ne dérange personne.",
+    )
+    while_waiting: StepName = Field(
+        examples=[f"while_waiting: {_STEP}"], description="L'étape entendue en attendant."
+    )
+    on_no_staff: StepName = Field(
+        examples=[f"on_no_staff: {_STEP}"], description="L'étape quand personne n'est là."
+    )
+    on_wait_longer_than: LongWait = Field(
+        examples=["on_wait_longer_than: {after: 10 min, then: nom-d-une-étape}"],
+        description="L'attente a une limite, après laquelle mieux est proposé.",
+    )
+    on_full: Full | None = Field(default=None, description="Facultatif : la ligne est pleine.")
+    while_crowded: StepName | None = Field(
+        default=None, description="Facultatif : entendu au lieu de `while_waiting`, en affluence."
+    )
+    crowd_per_agent_max: Annotated[int, number(CROWD_PER_AGENT_MAX, "d'appelants")] = Field(
+        default=2,
+        alias="crowded_above",
+        description="L'affluence : au-delà de tant d'appelants par personne en service.",
     )
 
     @field_validator("crowd_per_agent_max")
@@ -191,49 +212,260 @@ class LineStep(Step):
         return number
 
 
-class Wait(Step):
-    """Leave the caller with the music for a while. Only in ``while_waiting``."""
+class RelayStep(Step):
+    """Mettre en relation avec un relais du fichier relays.yaml, s'il est ouvert et vérifié."""
 
-    seconds: Annotated[float, _duration(WAIT_SECONDS_MIN, WAIT_SECONDS_MAX)] = Field(alias="wait")
-    then: StepName = Field(examples=_THEN)
+    relay: Word = Field(description="Le nom d'un relais de relays.yaml.")
+    prompt: Prompt | None = Field(
+        default=None, alias="say", description="Facultatif : dit pendant que le relais sonne."
+    )
+    otherwise: StepName = Field(
+        examples=[f"otherwise: {_STEP}"],
+        description="L'étape quand le relais est fermé, occupé ou ne répond pas.",
+    )
+    then: StepName = Field(
+        examples=_THEN, description="L'étape entendue quand le relais a raccroché."
+    )
+
+
+class Wait(Step):
+    """Laisser l'appelant avec la musique. Seulement pendant l'attente."""
+
+    seconds: Annotated[float, duration(WAIT_SECONDS_MIN, WAIT_SECONDS_MAX)] = Field(
+        alias="wait", description="Combien de temps."
+    )
+    then: StepName = Field(examples=_THEN, description="L'étape suivante.")
+
+
+class Ground(Step):
+    """Apaiser : des messages dits en boucle, sur la musique. Seulement pendant l'attente."""
+
+    prompts: Annotated[tuple[Prompt, ...], BeforeValidator(some)] = Field(
+        alias="ground", description="Les messages, dits l'un après l'autre."
+    )
+    every_seconds: Annotated[float, duration(WAIT_SECONDS_MIN, WAIT_SECONDS_MAX)] = Field(
+        default=8.0, alias="every", description="La musique entre deux messages."
+    )
+    seconds: Annotated[float, duration(WAIT_SECONDS_MIN, GROUNDING_SECONDS_MAX)] = Field(
+        alias="for", examples=["for: 3 min"], description="Combien de temps en tout."
+    )
+    then: StepName = Field(examples=_THEN, description="L'étape suivante.")
+
+
+class Probe(Step):
+    """Demander à qui ne peut pas parler : une touche pour oui, deux pour non."""
+
+    prompt: Prompt = Field(alias="probe", description="La question, qui dit comment répondre.")
+    seconds_max: _Answer = Field(
+        default=6.0, alias="seconds", description="Combien de temps attendre une touche."
+    )
+    yes: StepName = Field(examples=[f"yes: {_STEP}"], description="L'étape après une touche.")
+    no: StepName = Field(examples=[f"no: {_STEP}"], description="L'étape après deux touches.")
+    otherwise: StepName = Field(
+        examples=[f"otherwise: {_STEP}"], description="L'étape de qui n'appuie sur rien."
+    )
+
+
+class Notice(Step):
+    """L'avertissement de la loi, dit en entier ; une touche pour en savoir plus."""
+
+    prompt: Prompt = Field(alias="notice", description="L'avertissement, court.")
+    more: Prompt | None = Field(
+        default=None, description="Facultatif : ce qu'entend qui appuie sur `key`."
+    )
+    key: Key = Field(default="9", description="La touche pour en savoir plus.")
+    seconds_max: _Answer = Field(
+        default=1.0, alias="seconds", description="Combien de temps attendre cette touche."
+    )
+    then: StepName = Field(examples=_THEN, description="L'étape suivante.")
+
+
+class Consent(Step):
+    """Demander un accord, noté sur l'appel : oui seulement avec la touche."""
+
+    prompt: Prompt = Field(alias="consent", description="La question.")
+    to: Word = Field(examples=["to: rappel"], description="À quoi l'appelant consent.")
+    key: Key = Field(default="1", description="La touche qui dit oui.")
+    seconds_max: _Answer = Field(
+        default=5.0, alias="seconds", description="Combien de temps attendre la touche."
+    )
+    then: StepName = Field(examples=_THEN, description="L'étape suivante, dans les deux cas.")
+
+
+class DayMessage(Step):
+    """Dire le message du jour, s'il y en a un (`fil flow message`)."""
+
+    day_message: Annotated[bool, only_true("day_message", "dire le message du jour")]
+    then: StepName = Field(examples=_THEN, description="L'étape suivante.")
+
+
+class SubFlow(Step):
+    """Suivre un autre fichier, de `parts/`, puis revenir."""
+
+    flow: Word = Field(description="Le nom du fichier dans `parts/`, sans `.yaml`.")
+    then: StepName = Field(examples=_THEN, description="L'étape après son `back: true`.")
+
+
+class Back(Step):
+    """Revenir au fichier qui a appelé celui-ci. Seulement dans `parts/`."""
+
+    back: Annotated[bool, only_true("back", "revenir")]
 
 
 class HangUp(Step):
-    """End the call; a goodbye has been said before."""
+    """Raccrocher, après un au revoir."""
 
-    hang_up: Annotated[bool, BeforeValidator(_yes)]
+    hang_up: Annotated[bool, only_true("hang_up", "raccrocher")]
 
 
-AnyStep = Say | Menu | SetAttributes | Hours | LineStep | Wait | HangUp
+AnyStep = (
+    Say
+    | Menu
+    | ChooseLanguage
+    | Gather
+    | SetAttributes
+    | Branch
+    | Hours
+    | LineStep
+    | RelayStep
+    | Wait
+    | Ground
+    | Probe
+    | Notice
+    | Consent
+    | DayMessage
+    | SubFlow
+    | Back
+    | HangUp
+)
 
 # The word that begins a step -> what the step is.
-VERBS: dict[str, type[AnyStep]] = {
+VERBS: Mapping[str, type[AnyStep]] = {
     "say": Say,
     "menu": Menu,
+    "language": ChooseLanguage,
+    "gather": Gather,
     "set": SetAttributes,
+    "branch": Branch,
     "hours": Hours,
     "line": LineStep,
+    "relay": RelayStep,
     "wait": Wait,
+    "ground": Ground,
+    "probe": Probe,
+    "notice": Notice,
+    "consent": Consent,
+    "day_message": DayMessage,
+    "flow": SubFlow,
+    "back": Back,
     "hang_up": HangUp,
 }
 
 
-def targets(step: AnyStep) -> Iterator[tuple[Loc, str]]:
-    """The steps that a step names, each with its place inside the step."""
+class Way(NamedTuple):
+    """One way out of a step: where it is written, where it leads, and what makes a caller take it.
+
+    ``how``: ``then`` (nothing is asked of them), ``key`` (only by pressing), ``none`` (they were
+    asked and pressed nothing), ``case`` (the time, the crisis mode, what is known of them), or
+    what befalls who is in a line: ``waiting crowded no_staff long full``; ``relay`` of a relay.
+    """
+
+    loc: Loc
+    target: str
+    how: str
+    caption: str
+
+
+def ways(step: AnyStep) -> Iterator[Way]:
+    """The ways out of a step, the one of a caller who does nothing first."""
     match step:
-        case Say(then=None) | HangUp():
-            return
-        case Say(then=str(then)) | SetAttributes(then=then) | Wait(then=then):
-            yield ("then",), then
+        case Menu() | Gather() | Probe():
+            yield Way(("otherwise",), step.otherwise, "none", "ne touche à rien")
+        case Branch():
+            yield Way(("otherwise",), step.otherwise, "case", f"{step.attribute} : rien de prévu")
+        case _:
+            pass
+    match step:
         case Menu():
             for key, target in step.keys.items():
-                yield ("keys", key), target
-            yield ("otherwise",), step.otherwise
+                yield Way(("keys", key), target, "key", f"appuie sur {key}")
+        case Gather():
+            yield Way(("then",), step.then, "key", "donne les chiffres")
+        case Probe():
+            yield Way(("yes",), step.yes, "key", "appuie une fois (oui)")
+            yield Way(("no",), step.no, "key", "appuie deux fois (non)")
+        case Branch():
+            for value, target in step.cases.items():
+                yield Way(("cases", value), target, "case", f"{step.attribute} : {value}")
         case Hours():
-            yield ("open",), step.open
-            yield ("closed",), step.closed
+            yield Way(("open",), step.open, "case", f"calendrier {step.calendar} : ouvert")
+            yield Way(("closed",), step.closed, "case", f"calendrier {step.calendar} : fermé")
         case LineStep():
-            yield ("while_waiting",), step.while_waiting
-            yield ("on_no_staff",), step.on_no_staff
-            if step.while_crowded:
-                yield ("while_crowded",), step.while_crowded
+            yield from _ways_of_line(step)
+        case RelayStep():
+            yield Way(("otherwise",), step.otherwise, "relay", "le relais ne répond pas")
+            yield Way(("then",), step.then, "relay", "le relais a répondu, puis raccroché")
+        case HangUp() | Back() | Say(then=None):
+            return
+        case _:
+            assert step.then is not None
+            yield Way(("then",), step.then, "then", "")
+
+
+def _ways_of_line(step: LineStep) -> Iterator[Way]:
+    yield Way(("while_waiting",), step.while_waiting, "waiting", "attend")
+    yield Way(("on_no_staff",), step.on_no_staff, "no_staff", "personne n'est là")
+    long = step.on_wait_longer_than
+    yield Way(("on_wait_longer_than", "then"), long.then, "long", "a longtemps attendu")
+    if step.while_crowded:
+        yield Way(("while_crowded",), step.while_crowded, "crowded", "attend, en affluence")
+    if step.on_full:
+        yield Way(("on_full", "then"), step.on_full.then, "full", "la ligne est pleine")
+
+
+def keys_of(step: AnyStep) -> Iterator[tuple[Loc, str]]:
+    """The keys that a step listens for, each with its place inside the step."""
+    match step:
+        case Menu() | ChooseLanguage():
+            for key in step.keys:
+                yield ("keys", key), key
+        case Consent() | Notice(more=str()):
+            yield ("key",), step.key
+        case _:
+            pass
+
+
+def prompts_of(step: AnyStep) -> Iterator[tuple[Loc, str]]:
+    """The prompts that a step may play, each with its place inside the step."""
+    match step:
+        case Say() | Menu() | ChooseLanguage() | Gather() | Probe() | Notice() | Consent():
+            verb = next(word for word, kind in VERBS.items() if isinstance(step, kind))
+            yield (verb,), step.prompt
+            if isinstance(step, Notice) and step.more:
+                yield ("more",), step.more
+        case RelayStep(prompt=str(prompt)):
+            yield ("say",), prompt
+        case Ground():
+            for place, prompt in enumerate(step.prompts):
+                yield ("ground", place), prompt
+        case _:
+            pass
+
+
+_LEADS = frozenset(
+    {"then", "otherwise", "open", "closed", "yes", "no"}
+    | {"while_waiting", "on_no_staff", "while_crowded"}
+)
+
+
+def led_elsewhere(step: AnyStep, to: Callable[[str], str]) -> AnyStep:
+    """The same step, each of its ways leading to what ``to`` makes of its target."""
+    changed: dict[str, object] = {}
+    for field, value in step:
+        if isinstance(value, LongWait | Full):
+            changed[field] = value.model_copy(update={"then": to(value.then)})
+        elif field in _LEADS and isinstance(value, str):
+            changed[field] = to(value)
+        elif field == "cases" or (field == "keys" and isinstance(step, Menu)):
+            changed[field] = {word: to(target) for word, target in value.items()}
+    return step.model_copy(update=changed)

@@ -35,7 +35,7 @@ from sounds.catalogue import (
 from sounds.mastering import Inaudible, Signal, master, wav_bytes
 from sounds.music import waiting_music
 from sounds.source import Wanted, read_prompts
-from sounds.speech import find_recordings, read_recording, synthesiser
+from sounds.speech import find_recordings, read_recording, refuse_clipped, synthesiser
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ def _prompt_job(wanted: Wanted, recording: Path | None) -> _Job:
     if recording is not None:
         origin = f"The recording {recording}"
         key = _key("human", file_sha256(recording) or "", str(wanted.seconds_max))
-        read = functools.partial(read_recording, recording)
+        read = functools.partial(_read_unclipped, recording)
     else:
         origin = f"The machine voice of '{wanted.id}' ({wanted.language})"
         key = _key(
@@ -143,6 +143,12 @@ def _prompt_job(wanted: Wanted, recording: Path | None) -> _Job:
         return ready
 
     return _Job(wanted.language, wanted.id, key, make)
+
+
+def _read_unclipped(recording: Path) -> tuple[Signal, int]:
+    sound, rate_hz = read_recording(recording)
+    refuse_clipped(recording, sound)
+    return sound, rate_hz
 
 
 def _make_changed(out: Path, jobs: list[_Job], last: dict[str, Any]) -> dict[str, bytes]:
@@ -196,7 +202,7 @@ def main(arguments: list[str] | None = None) -> int:
     except SoundsError as error:
         print(error, file=sys.stderr)
         return 1
-    for language, prompt_id in sorted(catalogue.ids()):
+    for language, prompt_id in sorted(catalogue.lengths()):
         prompt = catalogue.get(prompt_id, language)
         print(f"{language}  {prompt_id:<22} {prompt.seconds:6.2f} s  {prompt.voice}")
     return 0

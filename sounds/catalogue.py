@@ -99,9 +99,9 @@ class Catalogue:
         prompt = self.get(prompt_id, language)
         return self._dir / prompt.language / f"{prompt.id}.wav"
 
-    def ids(self) -> set[tuple[str, str]]:
-        """Every (language, id) that can be played."""
-        return set(self._prompts)
+    def lengths(self) -> dict[tuple[str, str], float]:
+        """Every (language, id) that can be played, with how long it lasts, in seconds."""
+        return {named: prompt.seconds for named, prompt in self._prompts.items()}
 
 
 def read_manifest(built_dir: Path) -> dict[str, Any] | None:

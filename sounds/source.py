@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,6 +19,20 @@ _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")  # it becomes a file name
 
 
 @dataclass(frozen=True)
+class Recorded:
+    """A person's recording: who spoke, when somebody last listened to it, and of which text."""
+
+    by: str
+    on: date
+    of: str  # text_mark() of what was to be said
+
+
+def text_mark(text: str) -> str:
+    """A short mark of a text, which tells whether a recording still says it."""
+    return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
 class Wanted:
     """One sentence to build. `spoken` is its text with the lexicon applied."""
 
@@ -26,6 +42,7 @@ class Wanted:
     text: str
     spoken: str
     seconds_max: float | None
+    recorded: Recorded | None = None  # what prompts.yaml says of its recording
 
 
 @dataclass(frozen=True)
@@ -146,9 +163,11 @@ def _read_prompt(
             source.refuse(
                 item.key, f"{what} has no {name} text. Add a line '{language}: …' under it."
             )
-        text, voice_language = _read_sentence(source, fields[language], language, what)
+        text, voice_language, recorded = _read_sentence(source, fields[language], language, what)
         spoken = pronounce(text, lexicons[voice_language])
-        wanted.append(Wanted(prompt_id, language, voice_language, text, spoken, seconds_max))
+        wanted.append(
+            Wanted(prompt_id, language, voice_language, text, spoken, seconds_max, recorded)
+        )
     return wanted
 
 
@@ -165,12 +184,14 @@ def _read_seconds_max(source: _Source, item: _Item | None) -> float | None:
     return seconds
 
 
-def _read_sentence(source: _Source, item: _Item, language: str, what: str) -> tuple[str, str]:
-    """The text and the language of the voice that says it."""
+def _read_sentence(
+    source: _Source, item: _Item, language: str, what: str
+) -> tuple[str, str, Recorded | None]:
+    """The text, the language of the voice that says it, and what is said of its recording."""
     if isinstance(item.value, yaml.ScalarNode):
-        return source.text(item.value, f"'{language}' of {what}"), language
+        return source.text(item.value, f"'{language}' of {what}"), language, None
     fields = source.mapping(item.value, f"'{language}' of {what}")
-    source.only(fields, {"text", "voice_language"}, f"'{language}' of {what}")
+    source.only(fields, {"text", "voice_language", "recorded"}, f"'{language}' of {what}")
     if "text" not in fields:
         source.refuse(item.key, f"'{language}' of {what} has no 'text:' line. Add it.")
     voice_language = language
@@ -180,7 +201,24 @@ def _read_sentence(source: _Source, item: _Item, language: str, what: str) -> tu
         if voice_language not in LANGUAGES:
             known = " or ".join(LANGUAGES)
             source.refuse(value, f"there is no voice for '{voice_language}'. Write {known}.")
-    return source.text(fields["text"].value, f"'text' of {what}"), voice_language
+    recorded = _read_recorded(source, fields.get("recorded"), what)
+    return source.text(fields["text"].value, f"'text' of {what}"), voice_language, recorded
+
+
+def _read_recorded(source: _Source, item: _Item | None, what: str) -> Recorded | None:
+    if item is None:
+        return None
+    fields = source.mapping(item.value, f"'recorded' of {what}")
+    source.only(fields, {"by", "on", "of"}, f"'recorded' of {what}")
+    for name in ("by", "on", "of"):
+        if name not in fields:
+            source.refuse(item.key, f"'recorded' of {what} has no '{name}:'. Add it.")
+    said = {name: source.text(field.value, f"'{name}'") for name, field in fields.items()}
+    try:
+        on = date.fromisoformat(said["on"])
+    except ValueError:
+        source.refuse(fields["on"].value, "write the day as 2026-12-31.")
+    return Recorded(said["by"], on, said["of"])
 
 
 def pronounce(text: str, lexicon: dict[str, str]) -> str:

@@ -20,6 +20,8 @@ from sounds.source import Wanted
 
 RECORDING_ENDINGS = (".wav", ".flac", ".ogg", ".mp3")
 RECORDING_SECONDS_MAX = 90.0
+CLIPPED_FROM = 0.999  # of full scale
+CLIPPED_SAMPLES_MIN = 4  # one after the other: a peak that only touches the top is none
 SYNTHESIS_SECONDS_MAX = 30.0  # a sentence takes about 0.1 s
 
 # British rather than American: it is the accent most callers in France learnt.
@@ -83,6 +85,17 @@ def read_recording(path: Path) -> tuple[Signal, int]:
             f"The recording {path} cannot be read as sound. Export it again as WAV."
         ) from error
     return np.asarray(sound.mean(axis=1), dtype=np.float64), rate_hz
+
+
+def refuse_clipped(path: Path, sound: Signal) -> None:
+    """Raise SoundsError for a recording that was too loud for its microphone: nothing mends it."""
+    flat = np.abs(sound) >= CLIPPED_FROM
+    together = np.convolve(flat, np.ones(CLIPPED_SAMPLES_MIN)) if sound.size else flat
+    if (together >= CLIPPED_SAMPLES_MIN).any():
+        raise SoundsError(
+            f"The recording {path} is clipped: its loudest sounds are cut flat, and would crackle. "
+            "Move away from the microphone, or turn it down, and record it again."
+        )
 
 
 @functools.cache

@@ -118,7 +118,9 @@ async def a_line_without_engine(
 
     def seconds(path: str) -> float | None:
         _, _, language, prompt = path.split("/")
-        return prompts.seconds(prompt, language) if (language, prompt) in prompts.ids() else None
+        return (
+            prompts.seconds(prompt, language) if (language, prompt) in prompts.lengths() else None
+        )
 
     engine = FakeAsterisk(Random(1), prompt_seconds=seconds)
     for name in setup.DEMO_PEOPLE:

@@ -77,6 +77,7 @@ class Line:
     environment: dict[str, str]
     log_path: Path
     process: subprocess.Popen[bytes] | None = None
+    program: tuple[str, ...] = ("-m", "cti")
     server: tuple[str, int] = field(init=False)
     web: str = field(init=False)
 
@@ -146,7 +147,7 @@ class Line:
         before = self.log_path.read_text().count("house.recovered") if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "cti", command],
+                [sys.executable, *self.program, command],
                 env=self.environment | more,
                 stdout=log,
                 stderr=log,
@@ -182,6 +183,21 @@ class Line:
             self.process.terminate()
             self.process.wait(15)
         self.process = None
+
+    async def fil(self, *arguments: str) -> tuple[int, str]:
+        """Run a command beside the line; returns its exit code and what it said."""
+        program = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "cti",
+            *arguments,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        said, _ = await program.communicate()
+        assert program.returncode is not None
+        return program.returncode, said.decode()
 
     # -- people
 

@@ -12,10 +12,12 @@ from typing import Any
 
 from sqlalchemy import text
 
+from cti import clock
 from cti.records.database import create_database
 from cti.records.privacy import Keys
 from cti.records.privacy import Phone as Number
 from cti.rehearsal.phone import Phone, PhoneCall
+from ivr.versions import Versions
 from tests.line import NUMBER, Desk, Line
 
 CALLER_HZ, ROSA_HZ, LEA_HZ, REMY_HZ = 440, 800, 1200, 1600
@@ -132,6 +134,23 @@ class LogMark:
         return await self._line.until(lambda: self.count(event) >= times, seconds_max, event)
 
 
+HEARD_FROM = 0.75  # 0.9999 when it is heard in full, up to 0.6 when it is not
+
+
+def likeness(line: Line, call: PhoneCall, prompt: str) -> float:
+    """How well the caller has heard a French prompt since the answer: 1.0 at best."""
+    assert call.answered_at is not None
+    return line.likeness(call.heard(call.answered_at), f"fr/{prompt}")
+
+
+async def told(line: Line, call: PhoneCall, prompt: str, seconds_max: float) -> None:
+    """Wait until the caller has heard a French prompt."""
+    until = time.monotonic() + seconds_max
+    while likeness(line, call, prompt) < HEARD_FROM:
+        assert time.monotonic() < until, f"never heard {prompt}"
+        await asyncio.sleep(0.5)
+
+
 def add_quick_flow(line: Line, whole: bool = False) -> str:
     """Add a flow that rings at once and has short goodbyes; returns its name.
 
@@ -141,14 +160,17 @@ def add_quick_flow(line: Line, whole: bool = False) -> str:
     quick = (flows / "demo.yaml").read_text()
     changes = {
         "ring_after: 2 s": "ring_after: 0 s",
-        "whole: true": f"whole: {str(whole).lower()}",
+        "notice: accueil": "notice: accueil" if whole else "say: accueil",
         "say: personne-disponible": "say: au-revoir",
     }
     for slow, fast in changes.items():
         assert slow in quick
         quick = quick.replace(slow, fast)
-    name = "quick-whole.yaml" if whole else "quick.yaml"
-    (flows / name).write_text(quick)
+    name = "quick-whole" if whole else "quick"
+    (flows / f"{name}.yaml").write_text(quick)
+    versions = Versions(flows)
+    if versions.current(name) is None:
+        versions.publish(name, None, None, by="the tests", why="quick", at=clock.now())
     return name
 
 

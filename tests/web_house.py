@@ -203,5 +203,6 @@ def call_view(call_id: str, **changes: object) -> dict[str, object]:
         "path": [],
         "handover": None,
         "danger": False,
+        "told": {},
     }
     return view | changes

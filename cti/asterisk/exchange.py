@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from cti.asterisk.ari import Ari, AriConflict, AriError, AriTimeout, EngineAway, Gone, LegGone
 from cti.asterisk.ari_base import SECONDS_MAX
+from cti.asterisk.caller import CallerLeg, is_waiting, waiting_bridge
 from cti.asterisk.engine import write_on_call
-from cti.asterisk.legs import CallerLeg, ChannelLeg, is_waiting, waiting_bridge
+from cti.asterisk.legs import ChannelLeg
 from cti.config import Settings
 
 log = logging.getLogger("fil.exchange")
@@ -337,20 +338,50 @@ class Exchange:
                 channelId=caller.id, variable="FIL_GREETED", value="1"
             )
         try:
-            await self._insist(
-                lambda: self.ari.channels.continueInDialplan(
-                    channelId=caller.id,
-                    context="alone",
-                    extension="s",
-                    priority=1,
-                    seconds_max=OBEYED_SECONDS_MAX,
-                )
-            )
+            await self._to_dialplan(caller, "alone")
         except (LegGone, AriConflict):
             return True  # they are there, or nowhere
         except AriError:
             return False
         return True
+
+    async def to_relay(self, caller: CallerLeg, number: str) -> None:
+        """Have the engine ring a relay for the caller, under music, and join them.
+
+        It does so without us, and offers the caller again once it is over. The caller must not
+        be playing. Raises LegGone.
+        """
+        async with caller.moving:
+            await self._insist(
+                lambda: self.ari.channels.setChannelVar(
+                    channelId=caller.id, variable="FIL_RELAY", value=number
+                )
+            )
+            caller.place = None
+            await self._to_dialplan(caller, "relay")
+
+    async def _to_dialplan(self, caller: CallerLeg, context: str) -> None:
+        await self._insist(
+            lambda: self.ari.channels.continueInDialplan(
+                channelId=caller.id,
+                context=context,
+                extension="s",
+                priority=1,
+                seconds_max=OBEYED_SECONDS_MAX,
+            )
+        )
+
+    async def relay_answer(self, caller: CallerLeg) -> str | None:
+        """What came of the relay last rung for this caller, as ``ANSWER`` or ``BUSY``.
+
+        None when none was, or when it is being rung. Raises LegGone.
+        """
+        with contextlib.suppress(AriError):
+            found = await self.ari.channels.getChannelVar(
+                channelId=caller.id, variable="FIL_RELAYED"
+            )
+            return found.value or None
+        return None
 
     async def forget_talk(self, call_id: str) -> bool:
         """Destroy a call's talk bridge; False when there is none."""

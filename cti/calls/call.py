@@ -25,7 +25,8 @@ import logging
 from cti import clock
 from cti.asterisk.ari import AriError, LegGone
 from cti.calls.house import House
-from cti.calls.offering import find_someone, hold, withdraw_ringing
+from cti.calls.offering import Found, find_someone, hold, withdraw_ringing
+from cti.calls.relaying import ring_relay
 from cti.calls.repeats import TURNED_AWAY_WITH
 from cti.calls.state import INTERRUPTIONS_MAX, LINE_OF, STAGE_OF, Call, Stage
 from cti.calls.talking import (
@@ -39,9 +40,10 @@ from cti.calls.talking import (
 )
 from cti.records.record import Outcome
 from cti.tasks import Group
-from ivr.leg import Ended, HungUp, ToLine
-from ivr.steps import Line
-from ivr.walk import walk
+from ivr.leg import Ended, HungUp, ToLine, ToRelay
+from ivr.leg import Outcome as FlowOutcome
+from ivr.steps import Line, LineStep, RelayStep
+from ivr.walk import Where, walk
 
 log = logging.getLogger("fil.calls")
 
@@ -69,6 +71,7 @@ async def interrupted(call: Call, house: House) -> bool:
         Stage.WELCOME: welcome,
         Stage.REGULATION: attend,
         Stage.LISTENING: attend,
+        Stage.RELAY: relay,
     }
     again = False
     try:
@@ -81,8 +84,8 @@ async def interrupted(call: Call, house: House) -> bool:
             ]
             while call.stage is not Stage.ENDED:
                 stage = await stages[call.stage](call, house)
-                call.stage = stage
-                house.records.stage(call.id, stage.value)
+                call.stage, call.taken_back = stage, False
+                house.records.stage(call.id, stage.value, step=call.step)
             for task in background:
                 task.cancel()
     except* (HungUp, LegGone):
@@ -108,66 +111,111 @@ async def welcome(call: Call, house: House) -> Stage:
         call.outcome = "duplicate"
         await call.caller.play(TURNED_AWAY_WITH)
         return await goodbye(call, house, "duplicate")
-    match await walk(house.flow, house.flow.start, call.caller, house.clock):
-        case ToLine(step=step):
+    flow = call.flow.flow
+    came_out = await walk(flow, flow.start, call.caller, house.surroundings)
+    return await follow_flow(call, house, came_out, "closed_hours")
+
+
+async def follow_flow(call: Call, house: House, came_out: FlowOutcome, if_over: Outcome) -> Stage:
+    """Go where the flow has led the caller; ``if_over``: what the record says when it ended."""
+    match came_out:
+        case ToLine(name=name, step=step):
+            call.step = name
             return STAGE_OF[step.line]
-        case Ended():
-            return await goodbye(call, house, "closed_hours")
+        case ToRelay(name=name):
+            call.step = name
+            return Stage.RELAY
+        case Ended(reason="goodbye"):
+            return await goodbye(call, house, if_over)
+        case Ended():  # loading should have refused such a flow; nobody is hung up on for it
+            call.step = None
+            return Stage.REGULATION
 
 
 async def attend(call: Call, house: House) -> Stage:
     """Wait in this stage's line under sound until somebody answers; then talk."""
     line = LINE_OF[call.stage]
     if call.talk is None:
+        step = call.line_step(line)
         if call.waiting_since_at is None:
             # Who came first is served first, even when their first seconds went otherwise.
             call.waiting_since_at = clock.now() if call.answered else call.started_at
+            call.in_line_since = None
         house.records.stage(
             call.id, call.stage.value, line=line, waiting_since_at=call.waiting_since_at
         )
         await hold(call, house, line)
         if call.parted:  # the engine did not obey as their talk ended
             await let_go(call, house)
+        if step.on_full and not call.first and house.lines.full(line, step.on_full.callers_max):
+            house.records.event("line.full", call_id=call.id, line=line)
+            flow, full = call.flow.flow, step.on_full.then
+            came_out = await walk(flow, full, call.caller, house.surroundings)
+            return await follow_flow(call, house, came_out, "full")
         with house.lines.joined(line):
-            found = await find_someone(call, house, house.flow.line(line))
-        if not found:
-            return await nobody(call, house, line)
+            found = await find_someone(call, house, step)
+        if found is Found.NOBODY:
+            return await nobody(call, house, line, step)
+        if not isinstance(found, Found):
+            call.in_line_since = None
+            return await follow_flow(call, house, found, "left_line")
         await connect(call, house, line)
     elif call.interruptions:
         await join(call, house, call.talk)
     return await converse(call, house, line)
 
 
-async def nobody(call: Call, house: House, line: Line) -> Stage:
+async def nobody(call: Call, house: House, line: Line, step: LineStep) -> Stage:
     """Nobody of this line is here: back to a regulator if there is one, else a spoken way out.
 
     Somebody who comes while the caller is being told so is not too late.
     """
-    lines: tuple[Line, ...] = (line,) if line == "regulators" else (line, "regulators")
-    language = call.caller.language
-    if not any(house.team.anyone_on_duty(line, language) for line in lines):
+    wanted: tuple[Line, ...] = (line,) if line == "regulators" else (line, "regulators")
+    caller, came_out = call.caller, None
+
+    def here(one: Line) -> bool:
+        skills = step.skills if one == line else ()
+        return house.team.anyone_on_duty(one, caller.language, skills=skills)
+
+    if not any(map(here, wanted)):
         async with Group() as tasks:
-            step = house.flow.line(line).on_no_staff
-            told = tasks.create_task(_tell(call, house, step))
-            came = tasks.create_task(house.team.somebody_comes(lines, language))
+            flow, out = call.flow.flow, step.on_no_staff
+            told = tasks.create_task(walk(flow, out, caller, house.surroundings, Where.NOBODY))
+            came = tasks.create_task(house.team.somebody_comes(lambda: any(map(here, wanted))))
             await asyncio.wait({told, came}, return_when=asyncio.FIRST_COMPLETED)
+            came_out = told.result() if told.done() else None
             told.cancel()
             came.cancel()
-        if not told.cancelled():
-            return await goodbye(call, house, "no_staff")
-        await call.caller.stop_playing()
+        if came_out is not None:
+            call.in_line_since = None
+            return await follow_flow(call, house, came_out, "no_staff")
+        await caller.stop_playing()
     call.first, call.wanted = True, None  # they were already being sent away
-    here = [line for line in lines if house.team.anyone_on_duty(line, language)]
-    return STAGE_OF[here[0] if here else line]
+    back = next((one for one in wanted if here(one)), line)
+    if back != line:
+        call.step = None
+    return STAGE_OF[back]
 
 
-async def _tell(call: Call, house: House, step: str) -> None:
-    await walk(house.flow, step, call.caller, house.clock)
+async def relay(call: Call, house: House) -> Stage:
+    """Have a relay take the caller; they come back to the flow once that is over."""
+    step = call.flow.flow.steps.get(call.step or "")
+    if not isinstance(step, RelayStep):
+        return Stage.REGULATION
+    before = call.outcome
+    if not call.answered:
+        call.outcome = "relayed"  # a caller who hangs up there leaves us no other word of it
+    answer = await ring_relay(call, house, step)
+    if answer != "ANSWER":
+        call.outcome = before
+    onward = step.then if answer == "ANSWER" else step.otherwise
+    came_out = await walk(call.flow.flow, onward, call.caller, house.surroundings)
+    return await follow_flow(call, house, came_out, "no_staff")
 
 
 async def goodbye(call: Call, house: House, outcome: Outcome) -> Stage:
     """End the call from our side, after the flow has said goodbye."""
-    if not call.answered:
+    if not call.answered and call.outcome != "relayed":
         call.outcome = outcome
     call.ended_by = "line"
     await house.exchange.hang_up(call.caller)

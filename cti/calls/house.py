@@ -14,9 +14,10 @@ from cti.asterisk.exchange import Exchange
 from cti.calls.repeats import Repeats
 from cti.calls.waiting import WaitingLines
 from cti.config import Settings
+from cti.flows import Flows
 from cti.people.team import Team
 from cti.records.record import Records
-from ivr.flow import Flow
+from ivr.walk import Surroundings
 from sounds.catalogue import Catalogue, UnknownPrompt
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class House:
     records: Records
     team: Team
     lines: WaitingLines
-    flow: Flow
+    flows: Flows
     catalogue: Catalogue
     clock: Callable[[], datetime] = clock.now
     repeats: Repeats = field(default_factory=Repeats)
@@ -66,6 +67,11 @@ class House:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What a flow asks about the world."""
+        return self.flows.surroundings(self.clock)
 
     def seconds(self, language: str, prompt: str) -> float | None:
         """How long a prompt is, or None when it does not exist."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from enum import Enum
 from typing import Any
 
 from cti import clock
@@ -30,9 +31,9 @@ from cti.people.agents import Agent, Decision, Engagement, Orient, Presence
 from cti.people.team import LINE_ROLES
 from cti.records.record import LegEvent
 from cti.tasks import Group
-from ivr.leg import HungUp
+from ivr.leg import HungUp, Outcome, ToLine
 from ivr.steps import Line, LineStep
-from ivr.walk import walk_waiting
+from ivr.walk import Where, walk
 
 log = logging.getLogger("fil.calls")
 
@@ -41,6 +42,13 @@ SCREENS_LATE_MAX = 2  # pops in a row that a screen did not show in time: it is 
 BACK_SECONDS_MAX = 3.0  # how long somebody who answered waits for a caller whom the engine moved
 WHOLE_SECONDS_MAX = 30.0  # how long somebody who answered waits for the end of a greeting
 USER_BUSY = 17  # Q.850
+
+
+class Found(Enum):
+    """What came of looking for somebody, unless the flow led the caller elsewhere."""
+
+    SOMEBODY = "an agent has answered: ``call.ringing``"
+    NOBODY = "nobody of this line is on duty"
 
 
 async def hold(call: Call, house: House, line: Line) -> None:
@@ -55,11 +63,11 @@ async def hold(call: Call, house: House, line: Line) -> None:
             await call.caller.moved(entries)
 
 
-async def find_someone(call: Call, house: House, step: LineStep) -> bool:
+async def find_someone(call: Call, house: House, step: LineStep) -> Found | Outcome:
     """Ring one agent after the other while the caller hears the line's flow.
 
-    Returns True once an agent has answered (``call.ringing``) and the caller's prompt
-    is stopped; False when nobody is on duty.
+    Once an agent has answered, the caller's prompt is stopped. An outcome of the flow: the
+    caller pressed a key that leads elsewhere, or has waited for too long.
     """
     # Whoever goes first does not wait with the crowd.
     crowded = not call.first and house.lines.crowded(step.line, step.crowd_per_agent_max)
@@ -67,19 +75,69 @@ async def find_someone(call: Call, house: House, step: LineStep) -> bool:
         waiting = house.lines.waiting(step.line)
         house.records.event("line.crowded", call_id=call.id, line=step.line, waiting=waiting)
     async with Group() as tasks:
-        heard = tasks.create_task(
-            walk_waiting(house.flow, step, call.caller, house.clock, asyncio.sleep, crowded)
-        )
-        while answered := await offer_around(call, house, step):
-            if await still_here(call, house):
-                break
+        heard = tasks.create_task(hear(call, house, step, crowded))
+        offers = tasks.create_task(_offers(call, house, step))
+        await asyncio.wait({heard, offers}, return_when=asyncio.FIRST_COMPLETED)
+        if _found_nobody(offers):  # what must be heard whole still is
+            ends = {call.caller.whole_until.wait(), call.caller.gone.wait()}
+            await first_of({asyncio.ensure_future(end) for end in ends}, WHOLE_SECONDS_MAX)
         # Cancel before stopping, or the flow would start its next prompt.
         heard.cancel()
-        await asyncio.wait({heard})
+        while _somebody_answers(call) and not offers.done():
+            await asyncio.wait({offers}, timeout=0.1)
+        if not offers.done():
+            offers.cancel()
+            withdraw_ringing(call, house, "withdrawn")
+        await asyncio.wait({heard, offers})
         await call.caller.stop_playing()
         if call.ringing:
             await call.ringing.leg.stop_playing()
+    if offers.cancelled():
+        return heard.result()
+    return Found.SOMEBODY if offers.result() else Found.NOBODY
+
+
+def _found_nobody(offers: asyncio.Task[bool]) -> bool:
+    if not offers.done() or offers.cancelled():
+        return False
+    return offers.exception() is None and not offers.result()
+
+
+def _somebody_answers(call: Call) -> bool:
+    return call.ringing is not None and call.ringing.leg.in_app.is_set()
+
+
+async def _offers(call: Call, house: House, step: LineStep) -> bool:
+    while answered := await offer_around(call, house, step):
+        if await still_here(call, house):
+            break
     return answered
+
+
+async def hear(call: Call, house: House, step: LineStep, crowded: bool) -> Outcome:
+    """What a waiting caller hears; returns where they go when they leave the line.
+
+    After a long wait they are offered something else, and keep their place while they hear it.
+    """
+    caller, flow, around = call.caller, call.flow.flow, house.surroundings
+    root = (crowded and step.while_crowded) or step.while_waiting
+    if call.in_line_since is None:
+        waited = 0.0
+        if call.taken_back and call.waiting_since_at is not None:  # they wait since a life before
+            waited = (clock.now() - call.waiting_since_at).total_seconds()
+        call.in_line_since = clock.monotonic() - waited
+    while True:
+        left = call.in_line_since + step.on_wait_longer_than.after_seconds - clock.monotonic()
+        try:
+            async with asyncio.timeout(max(left, 0.0)):
+                return await walk(flow, root, caller, around, Where.WAITING)
+        except TimeoutError:
+            await caller.stop_playing()
+        house.records.event("line.long_wait", call_id=call.id, line=step.line)
+        longer = await walk(flow, step.on_wait_longer_than.then, caller, around)
+        if not isinstance(longer, ToLine) or longer.step != step:
+            return longer
+        call.in_line_since = clock.monotonic()  # they chose to stay
 
 
 async def still_here(call: Call, house: House) -> bool:
@@ -124,6 +182,8 @@ async def offer_around(call: Call, house: House, step: LineStep) -> bool:
         first=call.first,
         wanted=call.wanted,
         behind_seconds=behind_seconds(call),
+        skills=frozenset(step.skills),
+        danger=call.danger,
     )
     if not call.first and not call.wanted:
         # Many callers hang up at once: a phantom ring burns a volunteer.

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from cti import clock
 from cti.asterisk import ari_models as models
 from cti.asterisk.ari import AriError, EngineInfo, LegGone
+from cti.asterisk.caller import CallerLeg, Changed
 from cti.asterisk.exchange import APP, talk_bridge
-from cti.asterisk.legs import CallerLeg, ChannelLeg
+from cti.asterisk.legs import ChannelLeg
 from cti.calls.call import close, failed, handle_call
 from cti.calls.house import House
 from cti.calls.offering import check, follow
@@ -95,8 +96,8 @@ class Reception:
                 await self._hold_again(known, entries)
             return
         # The mailbox first: the channel's first event may overtake the reply to our claim.
-        caller = CallerLeg(house.exchange.ari, channel.id, channel.name, house.seconds)
-        call = Call(new_call_id(), caller)
+        call = self._new_call(channel)
+        caller = call.caller
         house.calls[channel.id] = call
         listening = house.spawn(caller.listen())
         try:
@@ -112,6 +113,14 @@ class Reception:
         if caller.greeted:
             caller.unsettle()  # whoever had them before may have asked for more
         await self._begin(call, channel, listening)
+
+    def _new_call(self, channel: models.Channel) -> Call:
+        """Somebody who comes by the flow of the number they dialled, greeted in its language."""
+        house = self._house
+        version = house.flows.for_number(_dialled(channel))
+        language = version.flow.languages[0]
+        caller = CallerLeg(house.exchange.ari, channel.id, channel.name, house.seconds, language)
+        return Call(new_call_id(), caller, flow=version)
 
     async def _hold_again(self, call: Call, entries_before: int) -> None:
         """Sound at once: the call itself may be waiting for something else."""
@@ -139,14 +148,14 @@ class Reception:
             log.warning("call.not_held", extra={"call": call.id, "status": str(error)})
         finally:
             listening.cancel()
-        variables = channel.channelvars or {}
         call.caller_ref = house.records.opened(
             call.id,
             channel_id=channel.id,
             engine_id=house.settings.engine_id,
-            number_dialled=str(variables.get("FIL_DIALLED", "")),
+            number_dialled=_dialled(channel),
             caller_number=channel.caller.number or None,
             language=call.caller.language,
+            flow=call.flow.ref,
             at=call.started_at,
         )
         compare(call, house)
@@ -156,7 +165,7 @@ class Reception:
     async def _live(self, call: Call) -> None:
         house = self._house
         house.calls[call.caller.id] = call
-        call.caller.language_changed = lambda language: self._language_changed(call, language)
+        call.caller.changed = lambda what: self._caller_changed(call, what)
         try:
             await handle_call(call, house)
         finally:
@@ -165,20 +174,33 @@ class Reception:
             if house.calls.get(call.caller.id) is call:
                 del house.calls[call.caller.id]
 
-    def _language_changed(self, call: Call, language: str) -> None:
-        self._house.records.stage(call.id, call.stage.value, language=language)
-        if call.ask is not None:
-            call.ask.language = language
+    def _caller_changed(self, call: Call, what: Changed) -> None:
+        """The caller pressed a key that says something of them: write it, and show it."""
+        caller, records = call.caller, self._house.records
+        match what:
+            case "language":
+                records.stage(call.id, call.stage.value, language=caller.language)
+                if call.ask is not None:
+                    call.ask.language = caller.language
+            case "danger":
+                call.danger = call.first = True
+                records.stage(call.id, call.stage.value, danger=True)
+                if call.ask is not None:
+                    call.ask.danger = call.ask.first = True
+                log.warning("call.danger", extra={"call": call.id})
+            case "told":
+                records.told(call.id, caller.told)
         if call.ringing is None or call.ask is None:
             return
-        if language not in call.ringing.agent.languages and self._house.team.anyone_on_duty(
-            call.ask.line, language
+        agent = call.ringing.agent
+        if caller.language not in agent.languages and self._house.team.anyone_on_duty(
+            call.ask.line, caller.language
         ):
             call.ringing.unwanted.set()
-        elif call.ringing.agent.engagement is not None:
-            view = call.ringing.agent.engagement.view
-            view["language"] = language
-            call.ringing.agent.outbox.push("call.updated", {"call": view})
+        elif agent.engagement is not None:
+            told = {"told": call.told(), "danger": call.danger}
+            agent.engagement.view.update(told, language=caller.language)
+            agent.outbox.push("call.updated", {"call": agent.engagement.view})
 
     # -- taking back -----------------------------------------------------------
 
@@ -251,7 +273,8 @@ class Reception:
     def _close_late(self, record: OpenCall, engine: EngineInfo) -> None:
         """Close a call that ended while we were away, and let its agents breathe."""
         house = self._house
-        outcome: Outcome = "talked" if record.answered_at else "abandoned"
+        outcome: Outcome = "relayed" if record.stage == Stage.RELAY else "abandoned"
+        outcome = "talked" if record.answered_at else outcome
         ended_by: EndedBy = "unknown"
         at = house.clock()
         if record.started_at < engine.started_at:
@@ -276,10 +299,11 @@ class Reception:
         """
         house = self._house
         channel = channels[record.channel_id]
-        caller = CallerLeg(
-            house.exchange.ari, channel.id, channel.name, house.seconds, record.language or "fr"
-        )
+        version = house.flows.of(record.flow, record.number_dialled)
+        language = record.language or version.flow.languages[0]
+        caller = CallerLeg(house.exchange.ari, channel.id, channel.name, house.seconds, language)
         caller.greeted = True
+        caller.in_danger = record.danger
         caller.lease_unknown()  # another process gave it, some time ago
         caller.unsettle()  # … and may have asked for more
         if ours:
@@ -292,6 +316,9 @@ class Reception:
             started_at=record.started_at,
             waiting_since_at=record.waiting_since_at,
             danger=record.danger,
+            flow=version,
+            step=record.step,
+            taken_back=True,
             answered=record.answered_at is not None,
             answered_at=record.answered_at,
             outcome="talked" if record.answered_at else "abandoned",
@@ -331,7 +358,7 @@ class Reception:
             return
         log.info("call.taken_back", extra={"call": call.id, "stage": call.stage.value})
         self._house.spawn(self._live(call))
-        self._house.spawn(self._remember_handover(call))
+        self._house.spawn(self._remember(call))
 
     async def _take_up(self, found: _Found, where: dict[str, str]) -> None:
         """Find out who is with the caller: the talk goes on, other legs are hung up."""
@@ -373,14 +400,17 @@ class Reception:
             if talk is not None and talk.agent.engagement is not None:
                 talk.agent.outbox.push("call.connected", {"call": talk.agent.engagement.view})
 
-    async def _remember_handover(self, call: Call) -> None:
-        """What the last agent wrote for the next; no caller waits for a slow database."""
-        text = await self._house.records.handover_text(call.id)
+    async def _remember(self, call: Call) -> None:
+        """What the caller told, and the last agent wrote; no caller waits for a slow database."""
+        records = self._house.records
+        text, told = await records.handover_text(call.id), await records.told_by(call.id)
         call.handover = call.handover or text
+        call.caller.told = told | call.caller.told
         for talk in (call.ringing, call.talk, call.staying):
-            if text is not None and talk is not None and talk.agent.engagement is not None:
-                talk.agent.engagement.view["handover"] = call.handover
-                talk.agent.outbox.push("call.updated", {"call": talk.agent.engagement.view})
+            if (text or told) and talk is not None and talk.agent.engagement is not None:
+                view = talk.agent.engagement.view
+                view.update(handover=call.handover, told=call.told())
+                talk.agent.outbox.push("call.updated", {"call": view})
 
     def _resume_talk(self, call: Call, agent: Agent, leg: ChannelLeg) -> Talk:
         house = self._house
@@ -427,11 +457,11 @@ class Reception:
         house = self._house
         if channel.id in house.calls:  # told twice
             return
-        caller = CallerLeg(house.exchange.ari, channel.id, channel.name, house.seconds)
+        call = self._new_call(channel)
+        caller = call.caller
         caller.in_app.set()
         caller.lease_unknown()  # whoever claimed them, perhaps in another life, let it run
         caller.unsettle()
-        call = Call(new_call_id(), caller)
         house.calls[channel.id] = call
         if not await caller.still_there():  # late word of one who has left
             caller.close()
@@ -439,6 +469,11 @@ class Reception:
             return
         await caller.stop_what_plays()
         await self._begin(call, channel, house.spawn(caller.listen()))
+
+
+def _dialled(channel: models.Channel) -> str:
+    """The number that the caller dialled, as the dialplan left it."""
+    return str((channel.channelvars or {}).get("FIL_DIALLED", ""))
 
 
 async def _claimed(house: House, caller: CallerLeg) -> bool:

@@ -11,11 +11,13 @@ from enum import StrEnum
 from typing import Any
 
 from cti import clock
-from cti.asterisk.legs import CallerLeg, ChannelLeg
+from cti.asterisk.caller import CallerLeg
+from cti.asterisk.legs import ChannelLeg
 from cti.calls.waiting import Ask
 from cti.people.agents import Agent
 from cti.records.record import EndedBy, Outcome
-from ivr.steps import Line
+from ivr.steps import Line, LineStep
+from ivr.versions import FlowVersion
 
 
 class Stage(StrEnum):
@@ -63,6 +65,10 @@ class Call:
     danger: bool = False
     first: bool = False  # head of the line
     wanted: str | None = None  # the person the caller was oriented to
+    flow: FlowVersion = field(kw_only=True)  # the one they came in by, to the end
+    step: str | None = None  # of the flow: the line or the relay it led them to
+    taken_back: bool = False  # from a process before us, and not yet come to a new stage
+    in_line_since: float | None = None  # monotonic seconds
     ask: Ask | None = None  # what the caller waits for
     talk: Talk | None = None  # the agent whose leg owns the caller
     staying: Talk | None = None  # the agent who oriented the caller and has not left yet
@@ -93,7 +99,20 @@ class Call:
             "path": list(self.path),
             "handover": self.handover,
             "danger": self.danger,
+            "told": self.told(),
         }
+
+    def told(self) -> dict[str, str]:
+        """What the caller told with keys, in the words that their flow has for it."""
+        shown = self.flow.flow.shown
+        return {name: shown(name, value) for name, value in self.caller.told.items()}
+
+    def line_step(self, line: Line) -> LineStep:
+        """Where the caller waits for this line: the step that led them there, or the usual one."""
+        step = self.flow.flow.steps.get(self.step or "")
+        if isinstance(step, LineStep) and step.line == line:
+            return step
+        return self.flow.flow.line(line)
 
 
 def new_call_id() -> str:

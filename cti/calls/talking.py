@@ -9,8 +9,9 @@ from typing import Any
 
 from cti import clock
 from cti.asterisk.ari import AriConflict, AriError, LegGone
+from cti.asterisk.caller import is_waiting
 from cti.asterisk.exchange import TOLD_SECONDS_MAX, talk_bridge
-from cti.asterisk.legs import ChannelLeg, is_waiting
+from cti.asterisk.legs import ChannelLeg
 from cti.calls.house import House
 from cti.calls.offering import (
     RECALL_SECONDS_MAX,
@@ -380,7 +381,7 @@ async def invite(call: Call, house: House, decision: Orient) -> bool:
     call.waiting_since_at, call.first = clock.now(), True
     try:
         async with asyncio.timeout(INVITE_SECONDS_MAX):
-            if await offer_around(call, house, house.flow.line(target)):
+            if await offer_around(call, house, call.line_step(target)):
                 return True
     except TimeoutError:
         withdraw_ringing(call, house, "withdrawn")

@@ -17,9 +17,9 @@ from datetime import datetime, timedelta
 from cti import clock
 from cti.people.agents import Agent
 from cti.people.team import Team
+from ivr.proof import NOBODY_SECONDS
 from ivr.steps import Line
 
-NOBODY_SECONDS = 4.0  # how long nobody must be on duty before we say so
 ASKED_AGAIN_SECONDS = 15.0  # those who passed are asked again when there is nobody else
 
 
@@ -34,6 +34,8 @@ class Ask:
     first: bool = False  # head of the line: this caller had someone and lost them
     wanted: str | None = None  # one person and no other
     behind_seconds: float = 0.0  # served as if they had come so much later
+    skills: frozenset[str] = frozenset()  # only who has all of them
+    danger: bool = False  # before everybody else
     # agent -> how often they had said READY when they passed: saying it again counts anew
     passed_over: dict[str, int] = field(default_factory=dict)
     passed_at: float = 0.0  # monotonic seconds
@@ -42,9 +44,10 @@ class Ask:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
-    def rank(self) -> tuple[bool, datetime]:
+    def rank(self) -> tuple[bool, bool, datetime]:
         """Smaller is served sooner."""
-        return (not self.first, self.waiting_since_at + timedelta(seconds=self.behind_seconds))
+        counts_from = self.waiting_since_at + timedelta(seconds=self.behind_seconds)
+        return (not self.danger, not self.first, counts_from)
 
     def pass_over(self, agent: Agent) -> None:
         """Ask the others first: this agent did not take the call."""
@@ -80,6 +83,10 @@ class WaitingLines:
     def waiting(self, line: str) -> int:
         """How many callers wait in this line."""
         return self._waiting[line]
+
+    def full(self, line: str, callers_max: int) -> bool:
+        """Whether as many callers as that wait in this line already."""
+        return self.waiting(line) >= callers_max
 
     def crowded(self, line: str, per_agent_max: int) -> bool:
         """Whether more callers wait in this line than its agents on duty can take soon.
@@ -127,7 +134,7 @@ class WaitingLines:
             for id_, times_ready in ask.passed_over.items()
             if self._team.agents[id_].times_ready == times_ready
         )
-        agent = self._team.choose(ask.line, ask.language, passed_over, ask.wanted)
+        agent = self._team.choose(ask.line, ask.language, passed_over, ask.wanted, ask.skills)
         if agent is not None:
             ask.nobody_since = None
             if await self._team.reserve(agent, ask.call_id):
@@ -139,7 +146,7 @@ class WaitingLines:
         now = clock.monotonic()
         if ask.passed_over and now - ask.passed_at > ASKED_AGAIN_SECONDS:
             ask.passed_over.clear()
-        if self._team.anyone_on_duty(ask.line, ask.language):
+        if self._team.anyone_on_duty(ask.line, ask.language, skills=ask.skills):
             ask.nobody_since = None
         elif ask.nobody_since is None:
             ask.nobody_since = now

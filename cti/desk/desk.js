@@ -52,6 +52,8 @@ const MISSING = {
     "Calls go on. The history is unavailable for now, nothing is lost."],
   database_away: ["Les appels continuent. L'historique est indisponible pour le moment, rien n'est perdu.",
     "Calls go on. The history is unavailable for now, nothing is lost."],
+  flow_refused: ["Les appels continuent, avec ce qui était publié avant : le nouveau ne se lit pas.",
+    "Calls go on, with what was published before: the new one cannot be read."],
 };
 const LISTENING_SECONDS_GUIDE = 25 * 60; // a guide, never a limit
 const COMMAND_SECONDS_MAX = 6;
@@ -471,6 +473,9 @@ function renderCall() {
   put($("fact-language"), LANGUAGES[call.language] ?? call.language ?? "Non précisée");
   put($("fact-waited-label"), stage === "offered" ? "Attend depuis" : "A attendu");
   put($("fact-path"), pathWords(call.path));
+  const told = Object.entries(call.told ?? {}).map(([name, value]) => `${name} : ${value}`);
+  $("fact-told-box").hidden = !told.length;
+  put($("fact-told"), told.join(" · "));
   $("handover-box").hidden = !call.handover;
   put($("handover"), call.handover ?? "");
 }
@@ -553,6 +558,7 @@ function arrive() {
   if (desk.stage === "offered") {
     spoken.push(`Langue : ${$("fact-language").textContent}.`);
     if (call.danger) spoken.push("Danger signalé.");
+    if (!$("fact-told-box").hidden) spoken.push(`A dit : ${$("fact-told").textContent}.`);
     if (call.handover) spoken.push(`Transmis : ${call.handover}`);
   }
   put($("announce"), spoken.filter(Boolean).join(" "));

@@ -174,6 +174,7 @@ class Agent:
     roles: frozenset[Role]
     phone: str  # the SIP account that rings for them; it is named as they are
     languages: frozenset[str] = frozenset({"fr"})
+    skills: frozenset[str] = frozenset()
     presence: Presence = Presence.LOGGED_OUT
     reason: str | None = None
     since_at: datetime = field(default_factory=clock.now)
@@ -217,12 +218,13 @@ def next_free(
     language: str | None,
     passed_over: frozenset[str] = frozenset(),
     wanted: str | None = None,
+    skills: frozenset[str] = frozenset(),
 ) -> Agent | None:
     """Choose who is offered the next call: the one free for longest.
 
     A pure choice: reserving them is the team's. ``passed_over`` holds the ids of
     those already tried in this round, ``wanted`` names one person and no other.
-    A language is never silently widened: somebody who speaks it, or nobody.
+    A language or a skill is never silently widened: somebody who has it, or nobody.
     """
     candidates = [
         agent
@@ -230,7 +232,7 @@ def next_free(
         if agent.presence is Presence.READY
         and agent.outbox.screens > 0
         and agent.id not in passed_over
-        and (agent.id == wanted if wanted else role in agent.roles)
+        and (agent.id == wanted if wanted else role in agent.roles and skills <= agent.skills)
         and (language is None or language in agent.languages)
     ]
     return min(candidates, key=lambda agent: (agent.free_since, agent.id), default=None)

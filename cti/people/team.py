@@ -110,10 +110,16 @@ class Team:
     # -- what a call does to an agent -----------------------------------------
 
     def choose(
-        self, line: str, language: str | None, passed_over: frozenset[str], wanted: str | None
+        self,
+        line: str,
+        language: str | None,
+        passed_over: frozenset[str],
+        wanted: str | None,
+        skills: frozenset[str] = frozenset(),
     ) -> Agent | None:
         """Who would be offered the next call of this line; reserves nobody."""
-        return next_free(self.agents.values(), LINE_ROLES[line], language, passed_over, wanted)
+        agents, role = self.agents.values(), LINE_ROLES[line]
+        return next_free(agents, role, language, passed_over, wanted, skills)
 
     def on_duty(self, line: str) -> int:
         """How many who take this line are working now, free or not."""
@@ -122,7 +128,13 @@ class Team:
             for agent in self.agents.values()
         )
 
-    def anyone_on_duty(self, line: str, language: str | None, but: Agent | None = None) -> bool:
+    def anyone_on_duty(
+        self,
+        line: str,
+        language: str | None,
+        but: Agent | None = None,
+        skills: Iterable[str] = (),
+    ) -> bool:
         """Whether somebody who takes this line is working now, free or not; ``but`` not counted."""
         role = LINE_ROLES[line]
         return any(
@@ -130,12 +142,13 @@ class Team:
             and agent is not but
             and role in agent.roles
             and (language is None or language in agent.languages)
+            and agent.skills.issuperset(skills)
             for agent in self.agents.values()
         )
 
-    async def somebody_comes(self, lines: Iterable[str], language: str | None) -> None:
-        """Wait until somebody who takes one of these lines is working."""
-        while not any(self.anyone_on_duty(line, language) for line in lines):  # noqa: ASYNC110 -- many wait, each for its own
+    async def somebody_comes(self, here: Callable[[], bool]) -> None:
+        """Wait until somebody is ``here``."""
+        while not here():  # noqa: ASYNC110 -- many wait, each for its own
             await asyncio.sleep(LOOKED_EVERY_SECONDS)
 
     async def reserve(self, agent: Agent, call_id: str) -> bool:
@@ -225,6 +238,7 @@ class Team:
             known = self.agents[stored.id]
             known.name, known.phone = stored.name, stored.phone
             known.roles, known.languages = stored.roles, stored.languages
+            known.skills = stored.skills
 
     def store_all(self) -> None:
         """Write every presence again: the store may have missed some; memory is what is true."""
@@ -242,6 +256,8 @@ class Team:
     def _system_view(self, agent: Agent) -> dict[str, Any]:
         reasons, advice = self._system
         may_act = agent.roles & {Role.SUPERVISOR, Role.ADMIN}
+        if not may_act:  # it changes nothing for who only answers calls
+            reasons = [reason for reason in reasons if reason != "flow_refused"]
         return {
             "degraded": bool(reasons),
             "reasons": reasons,

@@ -79,6 +79,7 @@ class Agent(Base):
     name: Mapped[str]
     roles: Mapped[list[str]]
     languages: Mapped[list[str]]
+    skills: Mapped[list[str]]
     phone: Mapped[str]
     password_hash: Mapped[str]
     sip_secret_sealed: Mapped[bytes | None]
@@ -135,6 +136,8 @@ class Call(Base):
     agent_id: Mapped[str | None]
     leg_id: Mapped[str | None]
     danger: Mapped[bool]
+    flow: Mapped[str | None]  # the version they heard: accueil@7
+    step: Mapped[str | None]  # of that flow: the line or the relay they were led to
     disposition: Mapped[str | None]
 
 

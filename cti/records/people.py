@@ -49,6 +49,7 @@ class AgentRow:
     name: str
     roles: frozenset[str]
     languages: frozenset[str]
+    skills: frozenset[str]
     phone: str
     presence: str
     reason: str | None
@@ -94,6 +95,7 @@ class PeopleStore:
         phone: str,
         password: str,
         languages: Iterable[str] = ("fr",),
+        skills: Iterable[str] = (),
         sip_secret: str | None = None,
     ) -> None:
         """Add someone, or bring them up to date when they exist; their presence stays.
@@ -112,6 +114,7 @@ class PeopleStore:
                 session.add(agent)
             agent.name, agent.phone, agent.password_hash = name, phone, password_hash
             agent.roles, agent.languages = sorted(roles), sorted(languages)
+            agent.skills = sorted(skills)
             if sip_secret is not None:
                 sealing = self._keys.seal(agent_id, _SIP_FIELD, sip_secret)
                 agent.sip_secret_sealed = sealing.ciphertext
@@ -310,6 +313,7 @@ def _agent_row(agent: Agent) -> AgentRow:
         name=agent.name,
         roles=frozenset(agent.roles),
         languages=frozenset(agent.languages),
+        skills=frozenset(agent.skills),
         phone=agent.phone,
         presence=agent.presence,
         reason=agent.reason,

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import logging
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, TypedDict, Unpack
@@ -46,6 +47,9 @@ Outcome = Literal[
     "no_staff",
     "duplicate",  # one call too many of a number at the same time
     "oriented",
+    "relayed",  # led to a relay, and nobody of ours had answered
+    "full",  # too many were waiting
+    "left_line",  # the flow led them out of the line: by a key, or after a long wait
     "failed",
     "engine_restart",
 ]
@@ -71,6 +75,7 @@ class StageFields(TypedDict, total=False):
     leg_id: str | None
     language: str | None
     danger: bool
+    step: str | None
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,8 @@ class OpenCall:
     agent_id: str | None
     leg_id: str | None
     danger: bool
+    flow: str | None
+    step: str | None
     started_at: datetime
     answered_at: datetime | None
 
@@ -146,6 +153,7 @@ class Records:
         caller_number: str | None,
         language: str | None,
         at: datetime,
+        flow: str | None = None,
     ) -> str | None:
         """A call begins. The caller's number is sealed here and leaves no other trace.
 
@@ -158,6 +166,7 @@ class Records:
             "engine_id": engine_id,
             "number_dialled": number_dialled,
             "language": language,
+            "flow": flow,
             "at": _stamp(at),
         }
         phone = Phone.parse(caller_number)
@@ -200,6 +209,11 @@ class Records:
         """What one agent wants the next to know. Sealed; the latest replaces the one before."""
         sealed = self._seal(call_id, "handover", text, HANDOVER_KEPT)
         self._append("call.handover", {"call_id": call_id, "sealed": sealed})
+
+    def told(self, call_id: str, told: Mapping[str, str]) -> None:
+        """What the caller told with keys. Sealed; the latest replaces the one before."""
+        sealed = self._seal(call_id, "told", json.dumps(dict(told)), HANDOVER_KEPT)
+        self._append("call.told", {"call_id": call_id, "sealed": sealed})
 
     def closed(self, call_id: str, *, outcome: Outcome, ended_by: EndedBy, at: datetime) -> None:
         """A call is over. The first closing counts, later ones change nothing."""
@@ -257,7 +271,9 @@ class Records:
         """
         return await self._database.read(lambda session: read_call(session, call_id))
 
-    async def unseal(self, call_id: str, field: Literal["caller_number", "handover"]) -> str | None:
+    async def unseal(
+        self, call_id: str, field: Literal["caller_number", "handover", "told"]
+    ) -> str | None:
         """What was sealed for a call, or None when there is nothing, or no longer.
 
         Raises SealBroken when it was altered or the key is another; DatabaseAway.
@@ -277,11 +293,19 @@ class Records:
 
         None when there is none, or when it cannot be read within ``READ_SECONDS_MAX``.
         """
+        return await self._unsealed(call_id, "handover")
+
+    async def told_by(self, call_id: str) -> dict[str, str]:
+        """What the caller told, likewise: empty when it cannot be read."""
+        text = await self._unsealed(call_id, "told")
+        return dict(json.loads(text)) if text else {}
+
+    async def _unsealed(self, call_id: str, field: Literal["handover", "told"]) -> str | None:
         try:
             async with asyncio.timeout(READ_SECONDS_MAX):
-                return await self.unseal(call_id, "handover")
+                return await self.unseal(call_id, field)
         except (DatabaseAway, SealBroken, TimeoutError) as error:
-            log.warning("records.handover_unreadable", extra={"error": type(error).__name__})
+            log.warning("records.unreadable", extra={"error": type(error).__name__})
             return None
 
     async def flushed(self, seconds_max: float) -> bool:
@@ -507,6 +531,7 @@ def _opened(entry: Entry) -> Call:
         started_at=_moment(data["at"]),
         caller_ref=data.get("caller_ref"),
         danger=False,
+        flow=data.get("flow"),
     )
 
 
@@ -517,6 +542,7 @@ def _statement(call: Call) -> dict[str, Any]:
         "agent_id": call.agent_id,
         "leg_id": call.leg_id,
         "danger": call.danger,
+        "step": call.step,
     }
     for name in ("waiting_since_at", "answered_at"):
         moment: datetime | None = getattr(call, name)
@@ -528,6 +554,7 @@ def _statement(call: Call) -> dict[str, Any]:
         "number_dialled": call.number_dialled,
         "caller_ref": call.caller_ref,
         "language": call.language,
+        "flow": call.flow,
         "at": _stamp(call.started_at),
         "stage": call.stage,
         "set": set_,
@@ -595,6 +622,8 @@ def _open_call(call: Call) -> OpenCall:
         agent_id=call.agent_id,
         leg_id=call.leg_id,
         danger=call.danger,
+        flow=call.flow,
+        step=call.step,
         started_at=call.started_at,
         answered_at=call.answered_at,
     )

@@ -44,6 +44,8 @@ class AgentPlan:
     languages: frozenset[str]
     steady: bool = False  # always acks, answers and ends: the one who keeps the line going
     always: str = ""  # "orient", "end" or "listen": what they do in every talk, after two seconds
+    skills: frozenset[str] = frozenset()
+    answers_after_seconds: float | None = None  # always; None: by chance
 
 
 class Caller:
@@ -316,7 +318,9 @@ class Desk:
         self.world.rings.append((self.world.loop.time(), ring))
         chance, later, deed = self.chance, self.world.later, self.chance.random()
         busy = any(one.state == "up" for one in self.rings if one is not ring)
-        if busy or (deed < 0.05 and not self.plan.steady):
+        if self.plan.answers_after_seconds is not None:
+            later(self.plan.answers_after_seconds, self._answer, ring)
+        elif busy or (deed < 0.05 and not self.plan.steady):
             later(chance.uniform(0.02, 3), ring.decline, 486)
         elif deed < 0.13 and not self.plan.steady:
             return  # nobody picks up

@@ -411,6 +411,7 @@ class Checker:
                 wait.languages.add(language)
                 if op == "leg.rung":
                     wait.offered.append(at)
+                wait.later |= bool(data.get("set", {}).get("danger"))  # they go first from now on
         if wait is not None:
             wait.until = self.world.loop.time()
             yield wait

@@ -80,6 +80,7 @@ class FakeAsterisk:
         self.phones: dict[str, FakePhone] = {}
         self.variables = {"FIL_ON_CALL": "&".join(on_call)}
         self.overflow_phone = self.add_phone(overflow) if overflow else None
+        self.outside = {overflow} if overflow else set()  # who is reached over the trunk
         self.apps: dict[str, FakeSocket | None] = {}  # each name once heard, and who listens
         self.stalled_until = 0.0
         self.wires: list[FakeWire] = []
@@ -124,6 +125,11 @@ class FakeAsterisk:
         """A desk phone with an account."""
         phone = self.phones[name] = FakePhone(self, name, registered)
         return phone
+
+    def add_relay(self, number: str) -> FakePhone:
+        """A partner line, reached over the trunk by its number."""
+        self.outside.add(number)
+        return self.add_phone(number)
 
     def dial(self, number: str | None, dialled: str = NUMBER) -> FakeCaller:
         """Somebody dials our number; None: they withhold theirs."""
@@ -297,8 +303,8 @@ class FakeAsterisk:
         ch.far.came_up()
         ch.said = "silence"
         if ch.serves is not None:
-            on_call = ch.far.name != getattr(self.overflow_phone, "name", None)
-            course = dialplan.on_call_accept if on_call else dialplan.taking
+            outside = ch.far.name in self.outside
+            course = dialplan.taking if outside else dialplan.on_call_accept
             self.take_course(ch, course(self, ch))
             return
         self.event(ch, "ChannelStateChange", channel=ch.json())

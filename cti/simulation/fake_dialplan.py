@@ -48,6 +48,22 @@ def rescue(engine: FakeAsterisk, ch: Channel) -> Course:
     yield from alone(engine, ch)
 
 
+def relay(engine: FakeAsterisk, ch: Channel) -> Course:
+    """``[relay] s``: a partner line is rung; then the caller is offered again."""
+    v = ch.variables
+    engine.set_deadline(ch, 0)
+    v["FIL_GREETED"], v["FIL_RELAYED"] = "1", ""
+    number = v.get("FIL_RELAY", "")
+    answer = "CHANUNAVAIL"
+    if number in engine.phones:
+        talked = yield from _dial(engine, ch, [number], OVERFLOW_RING_SECONDS)
+        answer = "ANSWER" if talked else "NOANSWER"
+    v["FIL_RELAYED"], v["FIL_RELAY"] = answer, ""
+    yield from _offer(engine, ch, "relay", "relayed")
+    v["FIL_ALONE_UNTIL"] = ""
+    yield from alone(engine, ch)
+
+
 def lease_over(engine: FakeAsterisk, ch: Channel) -> Course:
     """``T`` of each context: the controller that had the caller did not renew the lease."""
     engine.set_deadline(ch, 0)

@@ -481,6 +481,8 @@ def _continue(c: Command) -> None:
     def after() -> None:
         if context == "alone":
             c.engine.take_course(ch, dialplan.alone(c.engine, ch))
+        elif context == "relay":
+            c.engine.take_course(ch, dialplan.relay(c.engine, ch))
         else:
             c.engine.resume(ch, None)
 

@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -32,6 +32,7 @@ from cti.calls.house import House
 from cti.calls.waiting import WaitingLines
 from cti.config import Settings
 from cti.controller import serve_calls
+from cti.flows import Flows
 from cti.parent import RESTART_SECONDS_MAX, RESTART_SECONDS_MIN, SILENCE_SECONDS_MAX, STEADY_SECONDS
 from cti.people.agents import Agent, Presence, Role
 from cti.people.team import Team
@@ -45,7 +46,10 @@ from cti.simulation.stores import MemoryDatabase, MemoryJournal, MemoryPresence
 from cti.simulation.virtual import LIFE, Handle, Life, VirtualLoop, outside
 from cti.tasks import Group
 from ivr.flow import Flow, load_flow
-from sounds.catalogue import Catalogue, Prompt
+from ivr.relays import Relay
+from ivr.situation import Situation
+from ivr.versions import FlowVersion
+from sounds.catalogue import Catalogue, Prompt, UnknownPrompt
 
 BEGAN_AT = datetime(2026, 3, 3, 10, 0, tzinfo=UTC)  # a Tuesday, within the line's hours
 START_SECONDS = (0.3, 0.8)  # a controller's process, from its start to its first step
@@ -56,18 +60,35 @@ FLOWS = Path(__file__).resolve().parents[2] / "ivr/flows"
 # As built from sounds/prompts.yaml; what counts is that each has a length of its own.
 PROMPT_SECONDS = {
     "accueil": 4.6,
+    "accueil-aidants": 5.4,
     "affluence-encore": 8.9,
     "appels-en-cours": 19.7,
+    "attente-longue": 11.2,
     "au-revoir": 4.4,
+    "besoin-aidants": 8.4,
+    "bien-note": 2.3,
+    "choix-attente": 10.8,
     "choix-langue": 1.8,
+    "complet": 20.7,
+    "crise-attentat": 10.1,
+    "crise-canicule": 10.7,
+    "crise-confinement": 9.8,
+    "danger": 10.4,
+    "departement": 6.3,
+    "droits": 21.5,
     "ferme": 17.5,
     "fin-de-conversation": 5.1,
     "forte-affluence": 16.3,
     "ne-quittez-pas": 4.9,
     "orientation": 3.7,
+    "parler-ou-non": 13.6,
     "patience": 2.7,
     "patience-encore": 8.7,
     "personne-disponible": 15.9,
+    "relais-appel": 6.0,
+    "respiration-1": 4.8,
+    "respiration-2": 6.4,
+    "respiration-3": 6.3,
     "secours-accepter": 4.5,
     "secours-accueil": 8.3,
     "secours-numeros": 14.9,
@@ -108,6 +129,17 @@ class Plan:
         return max([5.0, *(caller.at for caller in self.callers), *last]) + 10
 
 
+@dataclass(frozen=True)
+class Scenery:
+    """What the line is on that day: its flows (the one of its own is ``line``), prompts, relays."""
+
+    flows: Mapping[str, FlowVersion]
+    catalogue: Catalogue
+    began_at: datetime = BEGAN_AT
+    situation: Situation = field(default_factory=Situation)
+    relays: Mapping[str, Relay] = field(default_factory=dict)
+
+
 @dataclass
 class Controller:
     """One life of the controller."""
@@ -132,8 +164,13 @@ class Controller:
 class World:
     """Runs one plan. What happened is in its lists, for the checker."""
 
-    def __init__(self, plan: Plan, seed: str, keep_logs: bool = False) -> None:
+    def __init__(
+        self, plan: Plan, seed: str, keep_logs: bool = False, scenery: Scenery | None = None
+    ) -> None:
         self.plan = plan
+        self.scenery = scenery or Scenery(
+            {"line": FlowVersion("line@1", flow(plan.flow))}, CATALOGUE
+        )
         self.seed = seed
         self.loop = VirtualLoop(Random(f"{seed}/order"), plan.any_order)  # type: ignore[abstract]
         self.context = outside()
@@ -193,7 +230,7 @@ class World:
         plan, seed = self.plan, self.seed
         self.engine = FakeAsterisk(
             Random(f"{seed}/engine"),
-            prompt_seconds=lambda path: PROMPT_SECONDS.get(path.rpartition("/")[2]),
+            prompt_seconds=self._prompt_seconds,
         )
         self.engine.faults = _copy(plan.wire)
         self.journal = MemoryJournal()
@@ -213,6 +250,13 @@ class World:
         self._start()
         for caller in plan.callers:
             Caller(self, caller)
+
+    def _prompt_seconds(self, path: str) -> float | None:
+        _, _, language, prompt = path.split("/")
+        try:
+            return self.scenery.catalogue.seconds(prompt, language)
+        except UnknownPrompt:
+            return None
 
     # -- the controller and its parent -----------------------------------------
 
@@ -267,9 +311,14 @@ class World:
             records=records,
             team=team,
             lines=WaitingLines(team, ari.in_step),
-            flow=flow(self.plan.flow),
-            catalogue=CATALOGUE,
+            flows=self._flows(),
+            catalogue=self.scenery.catalogue,
         )
+
+    def _flows(self) -> Flows:
+        flows = Flows("line", self.scenery.flows)
+        flows.situation, flows.relays = self.scenery.situation, self.scenery.relays
+        return flows
 
     def _agent(self, plan: AgentPlan) -> Agent:
         presence, reason, call_id = self.presences.rows[plan.id]
@@ -279,8 +328,9 @@ class World:
             frozenset(Role(role) for role in plan.roles),
             plan.id,
             plan.languages,
-            Presence(presence),
-            reason,
+            plan.skills,
+            presence=Presence(presence),
+            reason=reason,
             call_id=call_id,
         )
 
@@ -407,7 +457,7 @@ def _copy(faults: Faults) -> Faults:
 @cache
 def flow(name: str) -> Flow:
     """A flow that the line ships."""
-    return load_flow(FLOWS / name, CATALOGUE.ids())
+    return load_flow(FLOWS / name, CATALOGUE.lengths())
 
 
 @cache
@@ -460,7 +510,8 @@ def lived_in(world: World) -> Iterator[None]:
     root, listener = logging.getLogger(), _Listener(world)
     level, handlers, root.handlers = root.level, root.handlers, [listener]
     root.setLevel(listener.level)
-    now = lambda: BEGAN_AT + timedelta(seconds=world.loop.time())  # noqa: E731
+    began_at = world.scenery.began_at
+    now = lambda: began_at + timedelta(seconds=world.loop.time())  # noqa: E731
     try:
         with clock.replaced(now, world.loop.time):
             yield

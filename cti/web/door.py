@@ -13,11 +13,12 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, Protocol, TypeVar
 
 from aiohttp import web
 
+from cti import clock
 from cti.people.agents import Agent, Role
 from cti.records.last_good import KnownSessions, is_over
 from cti.records.people import hashed
@@ -243,7 +244,7 @@ class Guard:
         response.set_cookie(
             self.cookie,
             opened.secret,
-            max_age=max(0, int((opened.expires_at - datetime.now(UTC)).total_seconds())),
+            max_age=max(0, int((opened.expires_at - clock.now()).total_seconds())),
             path="/",
             httponly=True,
             secure=self.secure,

@@ -178,6 +178,7 @@ class CallView(CallRef):
     path: list[str] = Field(description="the lines where the caller has been, oldest first")
     handover: str | None
     danger: bool | None
+    told: dict[str, str] = Field(description="what the caller told with keys")
 
 
 class Person(Open):
@@ -208,7 +209,8 @@ class SystemView(Open):
     reasons: list[str] = Field(
         description="what is missing: database_away (sheets and figures follow later; signing in "
         "anew must wait), database_version (likewise, until somebody acts), journal_disk (the "
-        "disk takes nothing more: what happens is held in memory)"
+        "disk takes nothing more: what happens is held in memory), flow_refused (a flow, relay or "
+        "situation cannot be read: callers hear the one before; told to supervisors and admins)"
     )
     advice: str | None = Field(
         default=None, description="what to do about it; told to supervisors and admins alone"

@@ -13,12 +13,12 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from aiohttp import WSCloseCode, WSMsgType, web
 from pydantic import ValidationError
 
+from cti import clock
 from cti.people.agents import Accept, Agent, Decline, End, Message, Orient, Presence
 from cti.web import words
 from cti.web.door import EVERYONE, GUARD, SESSION, WHO, Guard, Session, allow
@@ -189,7 +189,7 @@ class Screen:
         self._tell("hello", self._hello())
         self._tell("snapshot", self._team.snapshot(self.agent))
         leave = outbox.open_screen(self._show)
-        left = (self._session.expires_at - datetime.now(UTC)).total_seconds()
+        left = (self._session.expires_at - clock.now()).total_seconds()
         expiry = asyncio.get_running_loop().call_later(max(0.0, left), self.stop, SIGNED_OUT)
         work = {asyncio.create_task(self._read()), asyncio.create_task(self._write())}
         try:
@@ -218,7 +218,7 @@ class Screen:
 
     def _tell(self, type_: str, data: dict[str, Any]) -> None:
         last = self.agent.outbox.last_seq
-        self._show(Message(last, uuid.uuid4().hex, type_, datetime.now(UTC), data))
+        self._show(Message(last, uuid.uuid4().hex, type_, clock.now(), data))
 
     def _show(self, message: Message) -> None:
         self._queue_frame(

@@ -254,6 +254,7 @@ async def test_ending_asks_once_more_then_wrap_up_is_stored(desk: Desk) -> None:
 async def test_a_whole_call_goes_with_the_keyboard_alone(desk: Desk) -> None:
     page, keyboard = desk.page, desk.page.keyboard
     await page.goto(desk.address)
+    await expect(page.get_by_label("Identifiant")).to_be_focused()
     await keyboard.type("rosa")
     await keyboard.press("Tab")
     await keyboard.type("demo-rosa")

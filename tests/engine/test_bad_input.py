@@ -212,7 +212,7 @@ async def test_a_withheld_number_is_withheld_from_us_too(
         pop = (await rosa.sees("call.offered"))["data"]
         at_rosa = await rosa.ring()
         assert set(pop["call"]) == {
-            "id", "tier", "language", "waited_seconds", "path", "handover", "danger",
+            "id", "tier", "language", "waited_seconds", "path", "handover", "danger", "told",
         }  # fmt: skip
         await at_rosa.answer()
         await call.hears(ROSA_HZ, 10)
@@ -266,7 +266,8 @@ async def test_any_number_dialled_is_answered_as_the_line_and_letters_are_refuse
 
 
 async def test_a_storm_of_keys_changes_nothing_and_breaks_nothing(line: Line) -> None:
-    storm = "0134567890*#ABCD1345678901345678901345678901"  # all but the key of the menu
+    # All but the key of the menu, and that of danger.
+    storm = "1345678911*#ABCD1345678911345678911345678911"
     log_before = line.log_path.stat().st_size
     async with (
         line.agent("rosa", hz=ROSA_HZ) as rosa,

@@ -65,6 +65,10 @@ async def test_fault_1_killed_while_the_flow_speaks_the_caller_goes_on_without_a
         "music": GREETING_SECONDS + MENU_SECONDS + PATIENCE_SECONDS + 2,
     }
     async with AsyncExitStack() as people:
+        line.stop()
+        await line.start(**life(line, whole=True))  # these calls keep the flow they came in by
+        people.push_async_callback(line.start, **life(line))
+        people.callback(line.stop)
         await people.enter_async_context(line.agent("rosa", hz=ROSA_HZ))  # her phone rings
         last = max(moments.values())
         began = time.monotonic()

@@ -146,12 +146,18 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (data / "flows").mkdir()
     (data / "recordings" / "fr").mkdir(parents=True)
     flow, changed = re.subn(
-        r"say: accueil\n *whole: true.*", "say: patience-encore", (FLOWS / "demo.yaml").read_text()
+        r"notice: accueil\b", "say: patience-encore", (FLOWS / "demo.yaml").read_text()
     )
     assert changed == 2  # the same for those who join a crowd
     (data / "flows/patient.yaml").write_text(flow)
     soundfile.write(data / "recordings/fr/patience-encore.wav", long_prompt(40), 16000)
     return data
+
+
+async def published(line: Line) -> None:
+    """Have callers hear it."""
+    code, said = await line.fil("flow", "publish", "patient", "--why", "un long message")
+    assert code == 0, said
 
 
 @asynccontextmanager
@@ -210,7 +216,7 @@ async def test_a_long_prompt_for_twenty_callers_slows_nothing_and_throws_nobody_
     patient: Path, tmp_path: Path
 ) -> None:
     async with (
-        a_line(patient, flow="patient.yaml") as line,
+        a_line(patient, flow="patient.yaml", prepare=published) as line,
         beside(line) as ari,
         line.agent("rosa", hz=ROSA_HZ) as rosa,
         Phone("remy", server=line.server) as unused,

@@ -124,13 +124,19 @@ async def test_a_broken_flow_is_refused_with_its_place_and_what_to_write(
 ) -> None:
     flow = installed.data / "flows/demo.yaml"
     rows = flow.read_text().splitlines()
-    row = rows.index("    otherwise: patience")
-    rows[row] = "    otherwise: patiense"
+    row = rows.index("    then: patience")
+    rows[row] = "    then: patiense"
     flow.write_text("\n".join(rows))
+    said = await asyncio.to_thread(installed.refusal, "flow", "publish", "demo", "--why", "essai")
+    assert f"{flow}:{row + 1}:11: étape inconnue `patiense` ; écrivez `patience`" in said
+
+
+async def test_a_line_without_a_published_flow_says_how_to_publish_one(
+    installed: Installation,
+) -> None:
+    shutil.rmtree(installed.data / "flows/published/demo")
     said = await asyncio.to_thread(installed.refusal, "serve")
-    assert f"{flow}:{row + 1}:16: " in said
-    assert "patiense" in said
-    assert "patience" in said.replace("patience-encore", "")
+    assert "fil flow publish demo" in said
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ivr
+import sounds
 from ivr.flow import FlowError, load_flow
-from ivr.reading import FILE_BYTES_MAX
+from ivr.reading import FILE_BYTES_MAX, read
+from ivr.relays import Relay, load_relays
+from ivr.versions import Versions
 
-TEMPLATES = sorted((Path(ivr.__file__).parent / "flows").glob("*.yaml"))
+FLOWS = Path(ivr.__file__).parent / "flows"
+TEMPLATES = [FLOWS / f"{name}.yaml" for name in Versions(FLOWS).names()]
 
 PROMPT_IDS = (
     "accueil",
@@ -25,13 +29,23 @@ PROMPT_IDS = (
     "au-revoir",
     "forte-affluence",
     "affluence-encore",
+    "danger",
 )
-PROMPTS = {(language, prompt) for language in ("fr", "en") for prompt in PROMPT_IDS}
+PROMPTS = {(language, prompt): 3.0 for language in ("fr", "en") for prompt in PROMPT_IDS}
 
 GOOD = """\
 name: Essai
 languages: [fr, en]
 start: ouverture
+danger:
+  say: danger
+  then: regulation
+attributes:
+  besoin: [violences, deuil]
+  departement: chiffres
+  rappel: accord
+profiles:
+  canicule: Vague de chaleur
 calendars:
   horaires:
     timezone: Europe/Paris
@@ -49,6 +63,8 @@ steps:
     ring_after: 2 s
     while_waiting: accueil
     on_no_staff: personne
+    on_wait_longer_than: {after: 10 min, then: personne}
+    on_full: {above: 40, then: personne}
   accueil:
     say: accueil
     whole: true
@@ -73,6 +89,7 @@ steps:
     line: listeners
     while_waiting: patience
     on_no_staff: personne
+    on_wait_longer_than: {after: 10 min, then: personne}
   personne:
     say: personne-disponible
     then: fin
@@ -84,9 +101,9 @@ steps:
 """
 
 # The same, with what is heard by those who join when many wait.
-LINE = "    on_no_staff: personne\n  accueil:\n"
+LINE = "    on_full: {above: 40, then: personne}\n  accueil:\n"
 CROWDED = """\
-    on_no_staff: personne
+    on_full: {above: 40, then: personne}
     while_crowded: foule
     crowded_above: 3
   foule:
@@ -98,6 +115,25 @@ CROWDED = """\
     then: musique
   accueil:
 """
+
+# What is shipped, whatever it lasts: a long first message would show in none of them.
+SHIPPED = {
+    (language, prompt): 4.0
+    for language in ("fr", "en")
+    for prompt in read(Path(sounds.__file__).parent / "prompts.yaml").data["prompts"]
+}
+
+NO_STAFF = """\
+    on_no_staff: personne
+    on_wait_longer_than: {after: 10 min, then: personne}
+    on_f"""
+RELAY = """\
+    relay: §sos-relais
+    otherwise: ferme2
+    then: ferme2
+  ferme2:
+    say: ferme
+    then: fin"""
 
 HERE = "§"  # in a bad flow, stands just before the place that must be shown
 
@@ -189,7 +225,7 @@ BAD = [
     ("name with a space", "  fin:\n", "  §le mot fin:\n", "servir de nom", "sans espace"),
     # --- values
     ("no unit", "    seconds: 5 s", "    seconds: §5", "durée illisible `5`", "`12 s`"),
-    ("wait too long", "    wait: 20 s", "    wait: §6 min", "`6 min`", "`300 s`"),
+    ("wait too long", "    wait: 20 s", "    wait: §6 min", "`6 min`", "`5 min`"),
     ("wait too short", "    wait: 20 s", "    wait: §0 s", "`0 s`", "`1 s`"),
     ("bad tries", "    tries: 1", "    tries: §9", "`9`", "de 1 à 3"),
     ("not a key", '      "2": anglais', "      §12: anglais", "touche", "chiffre"),
@@ -266,7 +302,7 @@ BAD = [
         "line for nobody",
         "    say: personne-disponible\n    then: fin",
         "    say: personne-disponible\n    then: §regulation",
-        "personne n'est là",
+        "attendrait sans fin",
         "au revoir",
     ),
     (
@@ -276,12 +312,12 @@ BAD = [
         "plus rien",
         "then",
     ),
-    ("hang up in silence", "    closed: ferme", "    closed: §fin", "sans un mot", "`say`"),
+    ("hang up in silence", "    closed: ferme", "    closed: §fin", "sans un au revoir", "`say`"),
     (
         "silent no staff",
-        "    on_no_staff: personne\n  accueil",
-        "    on_no_staff: §fin\n  accueil",
-        "sans un mot",
+        NO_STAFF,
+        NO_STAFF.replace("personne", "§fin", 1),
+        "sans un au revoir",
         "`say`",
     ),
     (
@@ -291,6 +327,274 @@ BAD = [
         "    keys: {'1': regulation}\n    otherwise: §ferme\n",
         "sans appuyer sur une touche",
         "`otherwise` vers une ligne",
+    ),
+    # --- danger, attributes, crisis modes
+    (
+        "danger without words",
+        "danger:\n  say: danger\n",
+        "§danger:\n",
+        "il manque `say`",
+        "say: danger",
+    ),
+    (
+        "danger to no line",
+        "  then: regulation\n",
+        "  then: §ferme\n",
+        "n'est pas une ligne",
+        "`regulation`",
+    ),
+    (
+        "danger to nowhere",
+        "  then: regulation\n",
+        "  then: §regulatio\n",
+        "`regulatio`",
+        "`regulation`",
+    ),
+    ("danger key", "danger:\n", "danger:\n  key: §10\n", "touche du téléphone", "guillemets"),
+    (
+        "danger key taken",
+        '      "2": anglais',
+        '      §"0": anglais',
+        "celle du danger",
+        "autre touche",
+    ),
+    (
+        "attribute of no kind",
+        "departement: chiffres",
+        "departement: §nombre",
+        "peut être noté",
+        "`accord`",
+    ),
+    ("set unknown value", "{language: en}", "{besoin: §deuill}", "`deuill`", "`deuil`"),
+    ("set a number", "{language: en}", "{§departement: 75}", "`departement`", "`besoin`"),
+    (
+        "profile without title",
+        "canicule: Vague de chaleur",
+        "canicule:§",
+        "manque la valeur",
+        "ligne",
+    ),
+    (
+        "branch on nothing",
+        "    set: {language: en}\n    then: musique",
+        "    branch: §besoins\n    cases: {deuil: musique}\n    otherwise: musique",
+        "`besoins`",
+        "`besoin`",
+    ),
+    (
+        "branch to unknown case",
+        "    set: {language: en}\n    then: musique",
+        "    branch: profile\n    cases: {§canicul: musique}\n    otherwise: musique",
+        "`canicul`",
+        "`canicule`",
+    ),
+    # --- questions
+    (
+        "gather into nothing",
+        "    set: {language: en}\n    then: musique",
+        "    gather: patience\n    into: §departemen\n    digits: 2\n    then: musique\n"
+        "    otherwise: musique",
+        "`departemen`",
+        "`departement`",
+    ),
+    (
+        "gather a telephone number",
+        "    set: {language: en}\n    then: musique",
+        "    gather: patience\n    into: departement\n    digits: §10\n    then: musique\n"
+        "    otherwise: musique",
+        "`10` n'est pas un nombre de chiffres",
+        "de 1 à 5",
+    ),
+    (
+        "consent to nothing",
+        "    set: {language: en}\n    then: musique",
+        "    consent: patience\n    to: §besoin\n    then: musique",
+        "`besoin`",
+        "`rappel`",
+    ),
+    (
+        "probe without a no",
+        "  anglais:\n    set: {language: en}\n    then: musique",
+        "  §anglais:\n    probe: patience\n    yes: musique\n    otherwise: musique",
+        "il manque `no`",
+        "`no: ",
+    ),
+    (
+        "language of no key",
+        "    set: {language: en}\n    then: musique",
+        '    language: patience\n    keys: {"2": §es}\n    then: musique',
+        "langue inconnue `es`",
+        "choix possibles",
+    ),
+    (
+        "grounding without end",
+        "  anglais:\n    set: {language: en}\n    then: musique",
+        "  §anglais:\n    ground: [patience]\n    then: musique",
+        "il manque `for`",
+        "`for: 3 min`",
+    ),
+    (
+        "grounding who does not wait",
+        "    closed: ferme\n",
+        "    closed: §calme\n  calme:\n    ground: [patience]\n    for: 1 min\n    then: ferme\n",
+        "n'a pas sa place avant l'attente",
+        "while_waiting",
+    ),
+    (
+        "day message off",
+        "    set: {language: en}\n",
+        "    day_message: §false\n",
+        "message du jour",
+        "true",
+    ),
+    # --- lines and relays
+    (
+        "wait without end",
+        "  regulation:\n    line: regulators\n    ring_after: 2 s\n    while_waiting: accueil\n"
+        "    on_no_staff: personne\n    on_wait_longer_than: {after: 10 min, then: personne}\n",
+        "  §regulation:\n    line: regulators\n    while_waiting: accueil\n"
+        "    on_no_staff: personne\n",
+        "il manque `on_wait_longer_than`",
+        "`on_wait_longer_than: {after",
+    ),
+    (
+        "wait again for ever",
+        "{after: 10 min, then: personne}\n    on_full",
+        "{after: 10 min, then: §regulation}\n    on_full",
+        "attendrait sans fin",
+        "au revoir",
+    ),
+    ("wait too short", "{after: 10 min,", "{after: §10 s,", "`10 s`", "entre `30 s` et `60 min`"),
+    ("wait with no unit", "{after: 10 min,", "{after: §10,", "durée illisible `10`", "`12 s`"),
+    ("wait misspelt", "{after: 10 min,", "{§afer: 10 min,", "`afer`", "`after`"),
+    ("full of nobody", "{above: 40,", "{above: §0,", "`0`", "de 1 à 500"),
+    ("no skill", "    line: listeners\n", "    line: listeners\n    skills: §[]\n", "vide", "clé"),
+    (
+        "unknown relay",
+        "    say: ferme\n    then: fin",
+        RELAY.replace("§", "§").replace("sos", "so"),
+        "`so-relais`",
+        "`sos-relais`",
+    ),
+    (
+        "hung up after a relay",
+        "    say: ferme\n    then: fin",
+        RELAY.replace("§", "").replace("then: ferme2", "then: §fin"),
+        "sans un au revoir",
+        "`say`",
+    ),
+    (
+        "a relay by a key, then the waiting again",
+        '      "2": anglais\n    seconds: 5 s\n    tries: 1\n    otherwise: musique\n',
+        '      "2": relais\n    seconds: 5 s\n    tries: 1\n    otherwise: musique\n'
+        "  relais:\n    relay: sos-relais\n    then: personne\n    otherwise: §musique\n",
+        "n'a pas sa place après un relais",
+        "while_waiting",
+    ),
+    (
+        "hung up by a key while waiting",
+        '      "2": anglais\n',
+        '      "2": anglais\n      "3": §fin\n',
+        "sans un au revoir",
+        "`say`",
+    ),
+    (
+        "hung up after a question",
+        "    say: ferme\n    then: fin",
+        "    menu: ferme\n    keys: {'5': regulation}\n    otherwise: §fin",
+        "sans un au revoir",
+        "`say`",
+    ),
+    (
+        "a relay that rings late when it is closed",
+        "    open: regulation\n    closed: ferme\n",
+        "    open: relais\n    closed: ferme\n  relais:\n    relay: sos-relais\n"
+        "    then: ferme\n    otherwise: lent\n  lent: {say: accueil, then: lent2}\n"
+        "  lent2: {say: patience, then: lent3}\n  lent3: {say: patience-encore, then: lent4}\n"
+        "  lent4: {say: danger, then: §regulation}\n",
+        "qu'après 14 s",
+        "pendant qu'on sonne",
+    ),
+    (
+        "a skill that nobody may have, then long words",
+        "    open: regulation\n    closed: ferme\n",
+        "    open: deuil\n    closed: ferme\n  deuil:\n    line: regulators\n"
+        "    skills: [deuil]\n    ring_after: 5 s\n    while_waiting: accueil\n"
+        "    on_wait_longer_than: {after: 10 min, then: regulation}\n"
+        "    on_no_staff: lent\n  lent: {say: patience, then: §regulation}\n",
+        "qu'après 14 s",
+        "pendant qu'on sonne",
+    ),
+    (
+        "to the listeners, whom the regulators replace",
+        "    on_wait_longer_than: {after: 10 min, then: personne}\n    on_full",
+        "    on_wait_longer_than: {after: 10 min, then: §ecoute}\n    on_full",
+        "attendrait sans fin",
+        "au revoir",
+    ),
+    (
+        "danger for a language",
+        '    menu: choix-langue\n    keys:\n      "2": anglais\n    seconds: 5 s\n    tries: 1\n'
+        "    otherwise: musique\n",
+        '    language: choix-langue\n    keys: {§"0": en}\n    then: anglais\n',
+        "celle du danger",
+        "autre touche",
+    ),
+    (
+        "danger for an agreement",
+        "    set: {language: en}\n",
+        '    consent: choix-langue\n    to: rappel\n    key: §"0"\n',
+        "celle du danger",
+        "autre touche",
+    ),
+    ("danger by a hash", "  say: danger\n", '  say: danger\n  key: §"#"\n', "termine", '`"0"`'),
+    (
+        "a language of one's own",
+        "  besoin: [violences, deuil]\n",
+        "  besoin: [violences, deuil]\n  §language: [allemand]\n",
+        "déjà connu",
+        "autre nom",
+    ),
+    (
+        "back to nowhere",
+        "  fin:\n    hang_up: true",
+        "  fin:\n    §back: true",
+        "`parts/`",
+        "hang_up",
+    ),
+    (
+        "no such part",
+        "    set: {language: en}\n",
+        "    flow: §droits\n",
+        "`parts/droits.yaml`",
+        "écrivez ce fichier",
+    ),
+    # --- promises
+    ("number of letters", "name: Essai", 'name: Essai\nnumbers: [§"SOS"]', "numéro", "guillemets"),
+    ("no promise", "name: Essai", "name: Essai\nrings_within: §5 min", "hors limites", "1 min"),
+    (
+        "too slow to ring",
+        "    open: regulation\n    closed: ferme\n",
+        "    open: lent\n    closed: ferme\n  lent:\n    say: accueil\n    then: lent2\n"
+        "  lent2:\n    say: patience\n"
+        "    then: lent3\n  lent3:\n    menu: choix-langue\n    keys: {'5': regulation}\n"
+        "    otherwise: §regulation\n",
+        "qu'après 16 s",
+        "pendant qu'on sonne",
+    ),
+    (
+        "recorded unawares",
+        "name: Essai",
+        "name: Essai\nsupervision: [recording]",
+        "sans avoir été averti",
+        "`notice`",
+    ),
+    (
+        "unknown supervision",
+        "name: Essai",
+        "name: Essai\nsupervision: [§record]",
+        "`record`",
+        "`recording`",
     ),
     # --- when many callers wait
     (
@@ -364,6 +668,13 @@ BAD = [
 ]
 
 
+RELAYS = {
+    "sos-relais": Relay.model_validate(
+        {"name": "SOS", "number": "0199005501", "hours": "toujours", "cost": "gratuit"}
+    )
+}
+
+
 def written(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "flow.yaml"
     path.write_bytes(text.encode())
@@ -372,17 +683,17 @@ def written(tmp_path: Path, text: str) -> Path:
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
 def test_every_template_loads_with_the_prompts_that_are_shipped(path: Path) -> None:
-    flow = load_flow(path, PROMPTS)
+    flow = load_flow(path, SHIPPED, load_relays(FLOWS.parent / "relays.yaml"))
 
-    assert flow.line("regulators").while_waiting == "accueil"
     assert flow.line("listeners").while_waiting == "orientation"
 
 
 def test_the_demo_flows_say_the_same_as_the_default_flow() -> None:
-    default, *demos = [load_flow(path, PROMPTS) for path in TEMPLATES]
+    default, demo, closed = (
+        load_flow(FLOWS / f"{name}.yaml", SHIPPED) for name in ("accueil", "demo", "demo-ferme")
+    )
 
-    assert [path.stem for path in TEMPLATES] == ["accueil", "demo-ferme", "demo"]
-    assert [demo.steps for demo in demos] == [default.steps, default.steps]
+    assert demo.steps == closed.steps == default.steps
 
 
 def test_the_good_flow_of_the_corpus_loads(tmp_path: Path) -> None:
@@ -401,8 +712,8 @@ def test_a_line_may_say_something_else_when_many_callers_wait(tmp_path: Path) ->
 
 
 def test_every_template_says_so_when_many_callers_wait() -> None:
-    for path in TEMPLATES:
-        flow = load_flow(path, PROMPTS)
+    for name in ("accueil", "demo", "demo-ferme"):
+        flow = load_flow(FLOWS / f"{name}.yaml", SHIPPED)
         assert flow.line("regulators").while_crowded == "accueil-affluence"
         assert flow.line("regulators").crowd_per_agent_max == 2
 
@@ -417,14 +728,61 @@ def test_a_bad_flow_is_refused_with_its_place_and_its_fix(
     path = written(tmp_path, marked.replace(HERE, ""))
 
     with pytest.raises(FlowError) as refused:
-        load_flow(path, PROMPTS)
+        load_flow(path, PROMPTS, RELAYS)
 
-    lines = str(refused.value).splitlines()
+    lines = [line for line in str(refused.value).splitlines() if " ; " in line]
     said = [line for line in lines if what in line.split(" ; ")[0] and fix in line.split(" ; ")[1]]
     assert said, lines
     if marker:
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         assert said[0].startswith(f"{path}:{line}:{column}: "), said
+
+
+def test_a_long_chain_of_forks_is_proved_at_once(tmp_path: Path) -> None:
+    forks = "".join(
+        f"  f{i}:\n    branch: besoin\n    cases: {{deuil: f{i + 1}, violences: f{i + 1}}}\n"
+        f"    otherwise: f{i + 1}\n"
+        for i in range(100)
+    )
+    text = GOOD.replace("    open: regulation\n", "    open: f0\n")
+    path = written(tmp_path, text + forks + "  f100: {say: patience, then: regulation}\n")
+
+    assert len(load_flow(path, PROMPTS).steps) > 100
+
+
+def test_a_line_that_is_full_does_not_lead_round_the_notice(tmp_path: Path) -> None:
+    text = GOOD.replace("name: Essai", "name: Essai\nsupervision: [recording]").replace(
+        "    say: accueil\n    whole: true\n", "    notice: accueil\n"
+    )
+    other = """\
+  deuil:
+    line: regulators
+    skills: [deuil]
+    while_waiting: musique
+    on_no_staff: personne
+    on_wait_longer_than: {after: 10 min, then: personne}
+"""
+    told = text.replace("  ecoute:\n", other + "  ecoute:\n")
+    round_it = told.replace(
+        "on_full: {above: 40, then: personne}", "on_full: {above: 40, then: deuil}"
+    )
+
+    load_flow(written(tmp_path, text), PROMPTS)
+    with pytest.raises(FlowError, match="sans avoir été averti"):
+        load_flow(written(tmp_path, round_it), PROMPTS)
+
+
+def test_two_lines_that_lead_to_each_other_without_a_key_are_an_endless_wait(
+    tmp_path: Path,
+) -> None:
+    first, second = "then: personne}\n    on_full", "then: personne}\n  personne:"
+    text = GOOD.replace(first, "then: ecoute}\n    on_full")
+    text = text.replace(second, "then: regulation}\n  personne:")
+
+    with pytest.raises(FlowError, match="attendrait sans fin") as refused:
+        load_flow(written(tmp_path, text), PROMPTS)
+
+    assert [problem.place.line for problem in refused.value.problems] == [30]
 
 
 def test_all_the_problems_of_a_flow_are_told_at_once_in_their_order(tmp_path: Path) -> None:
@@ -434,7 +792,7 @@ def test_all_the_problems_of_a_flow_are_told_at_once_in_their_order(tmp_path: Pa
     with pytest.raises(FlowError) as refused:
         load_flow(written(tmp_path, text), PROMPTS)
 
-    assert [problem.place.line for problem in refused.value.problems] == [9, 15, 23, 39]
+    assert [problem.place.line for problem in refused.value.problems] == [18, 24, 34, 50]
 
 
 def test_every_silent_hang_up_is_told(tmp_path: Path) -> None:
@@ -444,8 +802,8 @@ def test_every_silent_hang_up_is_told(tmp_path: Path) -> None:
     with pytest.raises(FlowError) as refused:
         load_flow(written(tmp_path, text), PROMPTS)
 
-    silent = [problem for problem in refused.value.problems if "sans un mot" in problem.what]
-    assert [problem.place.line for problem in silent] == [14, 15, 20, 44]
+    silent = [problem for problem in refused.value.problems if "sans un au revoir" in problem.what]
+    assert [problem.place.line for problem in silent] == [23, 24, 29, 55]
 
 
 def test_one_mistake_in_a_step_is_told_once(tmp_path: Path) -> None:
@@ -466,7 +824,7 @@ def test_a_missing_line_is_refused_because_a_regulator_may_orient_to_it(tmp_path
 
 
 def test_a_prompt_must_exist_in_every_language_of_the_flow(tmp_path: Path) -> None:
-    prompts = PROMPTS - {("en", "ferme")}
+    prompts = {one: seconds for one, seconds in PROMPTS.items() if one != ("en", "ferme")}
     path = written(tmp_path, GOOD)
 
     with pytest.raises(FlowError, match="`ferme` n'existe pas en `en`"):

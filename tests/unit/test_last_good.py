@@ -20,6 +20,7 @@ ROSA = AgentRow(
     name="Rosa",
     roles=frozenset({"regulator", "supervisor"}),
     languages=frozenset({"fr", "en"}),
+    skills=frozenset({"aidants"}),
     phone="rosa",
     presence="TALKING",
     reason=None,
@@ -59,7 +60,7 @@ def test_a_file_that_other_accounts_may_touch_is_not_believed(tmp_path: Path) ->
 def damaged(text: str) -> list[str]:
     raw = json.loads(text)
     del raw["people"][0]["phone"]
-    later = json.loads(text) | {"version": 2}
+    later = json.loads(text) | {"version": 99}
     return ["", text[: len(text) // 2], "[]", "null", json.dumps(raw), json.dumps(later)]
 
 

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from cti.asterisk import legs as legs_module
 from cti.asterisk.ari import Ari, ids_in, read_event
+from cti.asterisk.caller import CallerLeg
 from cti.asterisk.exchange import Exchange
-from cti.asterisk.legs import KEYS_KEPT_MAX, CallerLeg, ChannelLeg
+from cti.asterisk.legs import KEYS_KEPT_MAX, ChannelLeg
 from cti.asterisk.wire import Socket
 from cti.config import Settings
 
@@ -46,7 +47,7 @@ class SilentWire:
 
 
 def a_leg(ari: Ari, channel_id: str) -> ChannelLeg:
-    return CallerLeg(ari, channel_id, "", lambda _language, _prompt: 0.0)
+    return CallerLeg(ari, channel_id, "", lambda _language, _prompt: 0.0, "fr")
 
 
 async def settled() -> None:
@@ -63,7 +64,7 @@ async def test_a_lease_we_stopped_waiting_for_may_still_be_given_and_is_expected
             await asyncio.sleep(60)
             raise AssertionError("nobody waits so long")
 
-    leg = CallerLeg(Ari(NeverAnswers()), "c1", "", lambda _language, _prompt: 0.0)
+    leg = CallerLeg(Ari(NeverAnswers()), "c1", "", lambda _language, _prompt: 0.0, "fr")
     covering = asyncio.ensure_future(leg.lease(20))
     await settled()
     assert not leg.astray.is_set()
@@ -83,7 +84,7 @@ async def test_who_is_pulled_out_the_moment_they_came_is_not_believed_to_be_ther
     tmp_path: Path, told: tuple[str, str]
 ) -> None:
     ari = Ari(SilentWire())
-    caller = CallerLeg(ari, "c1", "", lambda _language, _prompt: 0.0)
+    caller = CallerLeg(ari, "c1", "", lambda _language, _prompt: 0.0, "fr")
     caller.found_in(None)
     holding = asyncio.create_task(Exchange(ari, Settings(data=tmp_path)).hold(caller, "regulators"))
     following = asyncio.create_task(caller.listen())
@@ -101,7 +102,7 @@ async def test_who_is_pulled_out_the_moment_they_came_is_not_believed_to_be_ther
 
 async def test_a_prompt_waits_for_music_that_was_lost_so_that_it_is_there_at_its_end() -> None:
     wire = SilentWire()
-    caller = CallerLeg(Ari(wire), "c1", "", lambda _language, _prompt: 0.0)
+    caller = CallerLeg(Ari(wire), "c1", "", lambda _language, _prompt: 0.0, "fr")
     caller.in_app.set()
     caller.astray.set()
     playing = asyncio.create_task(caller.play("patience"))

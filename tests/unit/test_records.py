@@ -269,6 +269,8 @@ async def test_the_next_process_finds_every_open_call_where_it_was(house: House)
         agent_id="rosa",
         leg_id="talking-rosa-1",
         danger=False,
+        flow=None,
+        step=None,
         started_at=NOON,
         answered_at=seconds(4),
     )

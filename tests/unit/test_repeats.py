@@ -21,6 +21,7 @@ from cti.calls.repeats import (
 )
 from cti.calls.state import Call
 
+ANY_FLOW: Any = None
 NUMBERS = itertools.count(1)
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -48,7 +49,7 @@ class House:
         """One more call of that pseudonym."""
         id_ = channel or f"channel-{next(NUMBERS)}"
         caller: Any = SimpleNamespace(id=id_, language="fr", gone=asyncio.Event())
-        call = Call(f"{next(NUMBERS):032x}", caller)
+        call = Call(f"{next(NUMBERS):032x}", caller, flow=ANY_FLOW)
         self.calls[id_] = call
         call.caller_ref = ref
         compare(call, self)  # type: ignore[arg-type]

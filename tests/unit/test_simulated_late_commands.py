@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from cti.asterisk import legs
+from cti.asterisk import caller
 from cti.calls import talking
 from cti.calls.house import House
 from cti.calls.state import Call
@@ -201,7 +201,7 @@ def test_whom_a_life_before_claimed_and_wrote_nowhere_is_leased_anew(
 
 
 def test_a_lease_that_comes_late_takes_nobody_out_of_a_talk(wire: Wire, tell: Tell) -> None:
-    wire.patch.setattr(legs, "LEASE_RENEWED_EVERY_SECONDS", 13.0)  # one is under way at 14 s
+    wire.patch.setattr(caller, "LEASE_RENEWED_EVERY_SECONDS", 13.0)  # one is under way at 14 s
     arm = arms(wire)
     wire.meddles(
         lambda _m, _p, values: (

@@ -15,7 +15,7 @@ from cti.asterisk.ari import EngineInfo
 from cti.calls import talking
 from cti.calls.house import House
 from cti.calls.reception import Reception
-from cti.calls.state import Call
+from cti.calls.state import Call, Stage
 from cti.people.agents import End, Orient, Presence
 from cti.simulation import run
 from cti.simulation.actors import AgentPlan
@@ -86,7 +86,10 @@ def test_a_call_that_the_engine_ended_did_not_end_before_it_was_answered() -> No
     house: Any = SimpleNamespace(records=records, team=team, clock=clock.now)
     began = clock.now()
     record: Any = SimpleNamespace(
-        id="a" * 32, started_at=began, answered_at=began + timedelta(seconds=9)
+        id="a" * 32,
+        stage=Stage.REGULATION,
+        started_at=began,
+        answered_at=began + timedelta(seconds=9),
     )
     engine = EngineInfo("22.10.1", began + timedelta(seconds=8), "")
 

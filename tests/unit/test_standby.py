@@ -66,6 +66,7 @@ class House:
         return SimpleNamespace(
             team=self.team,
             records=SimpleNamespace(degraded_by=[]),
+            flows=SimpleNamespace(wrong={}),
             exchange=SimpleNamespace(ari=SimpleNamespace(asterisk=asterisk)),
         )
 
@@ -199,7 +200,7 @@ async def test_once_it_is_back_memory_wins_and_newcomers_join(house: House) -> N
         house.ask("update agents set presence = 'LOGGED_OUT', name = 'Rosa B.' where id = 'rosa'")
         house.ask(
             "insert into agents select 'ada', name, roles, languages, 'ada', password_hash, null,"
-            " 'LOGGED_OUT', null, since_at, null from agents where id = 'lea'"
+            " 'LOGGED_OUT', null, since_at, null, skills from agents where id = 'lea'"
         )
         await until(
             lambda: house.ask("select presence from agents where id = 'rosa'") == [("NOT_READY",)]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
+from cti.asterisk.caller import CallerLeg
 from cti.asterisk.exchange import APP, Exchange
-from cti.asterisk.legs import CallerLeg, ChannelLeg
+from cti.asterisk.legs import ChannelLeg
 from cti.config import load
 from cti.simulation.fake import FakeAsterisk
 from cti.simulation.virtual import VirtualLoop
@@ -23,7 +24,9 @@ def test_a_caller_who_talks_before_they_were_held_hears_the_agent_and_not_the_mu
             exchange = Exchange(ari, load({}))
             end = engine.dial("0199000042")
             await until(lambda: end.channel and end.channel.offered, 1, "offered")
-            caller = CallerLeg(ari, end.channel_id, "PJSIP/trunk", lambda language, prompt: 1.0)
+            caller = CallerLeg(
+                ari, end.channel_id, "PJSIP/trunk", lambda language, prompt: 1.0, "fr"
+            )
             agent = ChannelLeg(ari, "leg")
             followed = [asyncio.ensure_future(leg.listen()) for leg in (caller, agent)]
             assert await exchange.claim(caller.id)

@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 
 import ivr
 from ivr.flow import Flow, FlowError, load_flow
-from ivr.leg import Ended, HungUp, Leg, Outcome, ToLine
+from ivr.leg import DangerPressed, Ended, HungUp, Leg, Outcome, ToLine
+from ivr.situation import Situation
 from ivr.steps import Language, Line
-from ivr.walk import walk, walk_waiting
+from ivr.walk import Surroundings, Where, walk
+from tests.unit.test_flow import GOOD
 
 FLOWS = Path(ivr.__file__).parent / "flows"
 NOON = datetime(2026, 3, 10, 11, 0, tzinfo=UTC)
@@ -26,43 +28,73 @@ MIDNIGHT = datetime(2026, 3, 10, 23, 0, tzinfo=UTC)
 
 
 class ScriptedLeg:
-    """A caller who presses these keys (None: nothing) and hangs up after so many prompts."""
+    """A caller who presses these keys (None: nothing) and hangs up after so many prompts.
 
-    def __init__(self, presses: Sequence[str | None] = (), stays_for: int = 1000) -> None:
+    Each question takes the next press; the danger key counts at any moment.
+    """
+
+    def __init__(
+        self,
+        presses: Sequence[str | None] = (),
+        stays_for: int = 1000,
+        rests_max: int = 1000,
+    ) -> None:
         self.language = "fr"
+        self.told: dict[str, str] = {}
+        self.danger_key: str | None = None
+        self.in_danger = False
         self.heard: list[str] = []
+        self.rested: list[float] = []
         self._presses = deque(presses)
         self._stays_for = stays_for
+        self._rests_max = rests_max
 
     async def play(self, prompt: str, whole: bool = False) -> None:
         if len(self.heard) >= self._stays_for:
             raise HungUp(16)
         self.heard.append(f"{self.language}/{prompt}" + (" whole" if whole else ""))
+        self._look_for_danger()
 
-    async def ask(self, prompt: str, keys: str, seconds_max: float) -> str | None:
-        await self.play(prompt)
+    def _look_for_danger(self) -> None:
+        if self.danger_key and self._presses and self._presses[0] == self.danger_key:
+            self._presses.popleft()
+            raise DangerPressed
+
+    async def ask(
+        self, prompt: str, keys: str, seconds_max: float, whole: bool = False
+    ) -> str | None:
+        await self.play(prompt, whole)
         pressed = self._presses.popleft() if self._presses else None
         return pressed if pressed is not None and pressed in keys else None
+
+    async def gather(self, prompt: str, keys_max: int, seconds_max: float) -> str:
+        await self.play(prompt)
+        pressed = ""
+        while self._presses and len(pressed) < keys_max:
+            key = self._presses.popleft()
+            if key is None or key == "#":
+                break
+            pressed += key
+        return pressed
+
+    async def rest(self, seconds: float) -> None:
+        self.rested.append(seconds)
+        if len(self.rested) >= self._rests_max:
+            raise Enough
+        self._look_for_danger()
 
     async def set_language(self, language: Language) -> None:
         self.language = language
 
+    async def tell(self, name: str, value: str) -> None:
+        self.told[name] = value
+
+    async def tell_danger(self) -> None:
+        self.in_danger = True
+
 
 class Enough(Exception):
     """The test has seen enough waiting."""
-
-
-class Rests:
-    """Counts the seconds of music, and stops the wait after so many rests."""
-
-    def __init__(self, stop_after: int) -> None:
-        self.seconds: list[float] = []
-        self._stop_after = stop_after
-
-    async def __call__(self, seconds: float) -> None:
-        self.seconds.append(seconds)
-        if len(self.seconds) >= self._stop_after:
-            raise Enough
 
 
 def flow(name: str = "accueil") -> Flow:
@@ -76,13 +108,21 @@ def hand_made(start: str, **steps: Any) -> Flow:
     )
 
 
+def around(at: datetime = NOON, situation: Situation | None = None) -> Surroundings:
+    return Surroundings(lambda: at, lambda: situation or Situation())
+
+
 async def walked(flow: Flow, leg: Leg, at: datetime = NOON, start: str | None = None) -> Outcome:
-    return await walk(flow, start or flow.start, leg, lambda: at)
+    return await walk(flow, start or flow.start, leg, around(at))
 
 
-async def waited(flow: Flow, line: Line, leg: Leg, rests: Rests, crowded: bool = False) -> None:
-    with pytest.raises(Enough):
-        await walk_waiting(flow, flow.line(line), leg, lambda: NOON, rests, crowded)
+async def waited(flow: Flow, line: Line, leg: Leg, crowded: bool = False) -> Outcome | None:
+    """Wait in a line until the leg has rested enough (None), or the flow leads elsewhere."""
+    step = flow.line(line)
+    root = (crowded and step.while_crowded) or step.while_waiting
+    with suppress(Enough):
+        return await walk(flow, root, leg, around(), Where.WAITING)
+    return None
 
 
 async def test_an_open_line_is_joined_at_once_with_no_key_and_no_prompt() -> None:
@@ -90,7 +130,7 @@ async def test_an_open_line_is_joined_at_once_with_no_key_and_no_prompt() -> Non
 
     outcome = await walked(flow(), leg)
 
-    assert outcome == ToLine(flow().line("regulators"))
+    assert outcome == ToLine("regulation", flow().line("regulators"))
     assert leg.heard == []
 
 
@@ -120,24 +160,24 @@ async def test_when_nobody_is_here_the_caller_is_told_so(line: Line) -> None:
 
 
 async def test_a_waiting_caller_hears_the_welcome_then_music_and_a_word_in_turn() -> None:
-    leg, rests = ScriptedLeg(), Rests(3)
+    leg = ScriptedLeg(rests_max=3)
 
-    await waited(flow(), "regulators", leg, rests)
+    await waited(flow(), "regulators", leg)
 
     assert leg.heard == [
         "fr/accueil whole",
         "fr/choix-langue",
         "fr/patience",
-        "fr/patience-encore",
+        "fr/choix-attente",
         "fr/patience-encore",
     ]
-    assert rests.seconds == [20.0, 40.0, 40.0]
+    assert leg.rested == [20.0, 40.0, 40.0]
 
 
 async def test_who_joins_a_crowd_is_told_so_with_the_notice_and_then_waits_as_all_do() -> None:
-    leg, rests = ScriptedLeg(), Rests(3)
+    leg = ScriptedLeg(rests_max=3)
 
-    await waited(flow(), "regulators", leg, rests, crowded=True)
+    await waited(flow(), "regulators", leg, crowded=True)
 
     assert leg.heard == [
         "fr/accueil whole",
@@ -146,40 +186,32 @@ async def test_who_joins_a_crowd_is_told_so_with_the_notice_and_then_waits_as_al
         "fr/affluence-encore",
         "fr/patience-encore",
     ]
-    assert max(rests.seconds) <= 40.0
+    assert max(leg.rested) <= 40.0
 
 
 async def test_a_caller_in_a_crowd_who_presses_2_is_told_of_it_in_english() -> None:
-    leg, rests = ScriptedLeg(["2"]), Rests(2)
+    leg = ScriptedLeg(["2"], rests_max=2)
 
-    await waited(flow(), "regulators", leg, rests, crowded=True)
+    await waited(flow(), "regulators", leg, crowded=True)
 
     assert leg.heard[2:] == ["en/forte-affluence", "en/affluence-encore"]
 
 
-async def test_a_line_that_says_nothing_of_a_crowd_says_the_same_in_one() -> None:
-    leg = ScriptedLeg()
-
-    await waited(flow(), "listeners", leg, Rests(2), crowded=True)
-
-    assert leg.heard == ["fr/orientation", "fr/patience-encore"]
-
-
 async def test_a_caller_who_presses_2_goes_on_in_english_and_keeps_waiting() -> None:
-    leg, rests = ScriptedLeg(["2"]), Rests(2)
+    leg = ScriptedLeg(["2"], rests_max=2)
 
-    await waited(flow(), "regulators", leg, rests)
+    await waited(flow(), "regulators", leg)
 
-    assert leg.heard[2:] == ["en/patience", "en/patience-encore"]
+    assert leg.heard[2:] == ["en/patience", "en/choix-attente"]
 
 
 async def test_a_caller_oriented_to_listeners_hears_the_orientation_first() -> None:
-    leg, rests = ScriptedLeg(), Rests(2)
+    leg = ScriptedLeg(rests_max=2)
 
-    await waited(flow(), "listeners", leg, rests)
+    await waited(flow(), "listeners", leg)
 
     assert leg.heard == ["fr/orientation", "fr/patience-encore"]
-    assert rests.seconds == [30.0, 30.0]
+    assert leg.rested == [30.0, 30.0]
 
 
 async def test_a_menu_asks_again_before_it_goes_on_without_a_key() -> None:
@@ -197,9 +229,10 @@ async def test_a_menu_asks_again_before_it_goes_on_without_a_key() -> None:
 
 async def test_the_hours_are_read_when_the_caller_gets_there() -> None:
     times = iter([MIDNIGHT, NOON])
+    passing = Surroundings(lambda: next(times))
 
-    first = await walk(flow(), "ouverture", ScriptedLeg(), lambda: next(times))
-    second = await walk(flow(), "ouverture", ScriptedLeg(), lambda: next(times))
+    first = await walk(flow(), "ouverture", ScriptedLeg(), passing)
+    second = await walk(flow(), "ouverture", ScriptedLeg(), passing)
 
     assert (first, isinstance(second, ToLine)) == (Ended("goodbye"), True)
 
@@ -208,7 +241,7 @@ async def test_a_caller_who_leaves_during_a_prompt_is_known_to_have_left() -> No
     with pytest.raises(HungUp) as left:
         await walked(flow(), ScriptedLeg(stays_for=0), at=MIDNIGHT)
     with pytest.raises(HungUp):
-        await waited(flow(), "regulators", ScriptedLeg(stays_for=2), Rests(9))
+        await waited(flow(), "regulators", ScriptedLeg(stays_for=2))
 
     assert left.value.cause == 16
 
@@ -216,30 +249,20 @@ async def test_a_caller_who_leaves_during_a_prompt_is_known_to_have_left() -> No
 async def test_an_answer_stops_the_waiting_at_once() -> None:
     resting = asyncio.Event()
 
-    async def rest(seconds: float) -> None:
-        resting.set()
-        await asyncio.Event().wait()
+    class Resting(ScriptedLeg):
+        async def rest(self, seconds: float) -> None:
+            resting.set()
+            await asyncio.Event().wait()
 
-    leg = ScriptedLeg()
-    task = asyncio.create_task(
-        walk_waiting(flow(), flow().line("listeners"), leg, lambda: NOON, rest)
-    )
+    leg = Resting()
+    task = asyncio.create_task(waited(flow(), "listeners", leg))
     await resting.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
     assert leg.heard == ["fr/orientation"]
-
-
-async def test_a_waiting_that_ends_leaves_the_music_alone() -> None:
-    line = {"line": "listeners", "while_waiting": "b", "on_no_staff": "b"}
-    short = hand_made("a", a=line, b={"say": "orientation"})
-    rests = Rests(1)
-
-    await walk_waiting(short, short.line("listeners"), ScriptedLeg(), lambda: NOON, rests)
-
-    assert rests.seconds == []
+    assert leg.danger_key is None  # in a talk, no key means danger
 
 
 async def test_a_flow_that_was_never_proved_still_ends() -> None:
@@ -264,13 +287,14 @@ KEYS = st.lists(st.one_of(st.none(), st.sampled_from("0123456789*#")), max_size=
 async def test_no_key_sequence_takes_a_caller_out_of_the_templates(
     presses: list[str | None], name: str, at: datetime, line: Line, crowded: bool
 ) -> None:
-    leg, rests = ScriptedLeg(presses), Rests(6)
+    leg = ScriptedLeg(presses, rests_max=40)
 
     outcome = await walked(flow(name), leg, at)
-    await waited(flow(name), line, leg, rests, crowded)
+    left = await waited(flow(name), line, leg, crowded)
 
-    assert outcome in (ToLine(flow(name).line("regulators")), Ended("goodbye"))
-    assert len(rests.seconds) == 6
+    assert outcome in (ToLine("regulation", flow(name).line("regulators")), Ended("goodbye"))
+    assert left is None
+    assert len(leg.rested) == 40
 
 
 # The two lines, a goodbye and a loop of music are there, so that many drawn flows load.
@@ -280,8 +304,10 @@ languages: [fr, en]
 start: {start}
 calendars: {{c: {{open: {{tous les jours: 09:00-19:00}}}}}}
 steps:
-  regulation: {{line: regulators, while_waiting: {waiting}, on_no_staff: bye}}
-  ecoute: {{line: listeners, while_waiting: music, on_no_staff: bye}}
+  regulation: {{line: regulators, while_waiting: {waiting}, on_no_staff: bye,
+    on_wait_longer_than: {{after: 5 min, then: bye}}}}
+  ecoute: {{line: listeners, while_waiting: music, on_no_staff: bye,
+    on_wait_longer_than: {{after: 5 min, then: bye}}}}
   bye: {{say: p, then: fin}}
   fin: {{hang_up: true}}
   music: {{wait: 5 s, then: music}}
@@ -335,7 +361,7 @@ async def test_any_flow_that_loads_is_kind_to_any_caller(
     path = tmp_path / "flow.yaml"
     path.write_text(text)
     try:
-        drawn = load_flow(path, {("fr", "p"), ("en", "p")})
+        drawn = load_flow(path, {("fr", "p"): 1.0, ("en", "p"): 1.0})
     except FlowError:
         return
     leg = ScriptedLeg(presses)
@@ -343,8 +369,24 @@ async def test_any_flow_that_loads_is_kind_to_any_caller(
     outcome = await walked(drawn, leg, at)
 
     assert isinstance(outcome, ToLine) or (outcome == Ended("goodbye") and leg.heard)
-    rests = Rests(20)
-    with suppress(Enough):
-        await walk_waiting(drawn, drawn.line("regulators"), leg, lambda: at, rests)
+    waiting = ScriptedLeg(presses, rests_max=20)
+    left = await waited(drawn, "regulators", waiting)
 
-    assert rests.seconds or len(leg.heard) < 20
+    # Whoever presses nothing is never led out of the line.
+    assert left is None or any(presses)
+    assert waiting.rested or len(waiting.heard) < 20
+
+
+async def test_who_presses_on_and_on_at_one_question_is_led_further(tmp_path: Path) -> None:
+    text = GOOD.replace(
+        "    set: {language: en}\n    then: musique", "    set: {language: en}\n    then: langue"
+    )
+    path = tmp_path / "flow.yaml"
+    path.write_text(text)
+    leg = ScriptedLeg(["2"] * 20, rests_max=1)
+
+    with suppress(Enough):
+        await walk(load_flow(path, None), "langue", leg, Surroundings(lambda: NOON), Where.WAITING)
+
+    assert leg.heard == ["fr/choix-langue", *["en/choix-langue"] * 4]
+    assert leg.rested == [20.0]

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from cti.asterisk import exchange as exchange_module
+from cti.asterisk.caller import CallerLeg
 from cti.asterisk.exchange import Exchange
-from cti.asterisk.legs import CallerLeg, ChannelLeg
+from cti.asterisk.legs import ChannelLeg
 from cti.calls import call as call_module
 from cti.calls import offering, talking
 from cti.calls import waiting as waiting_module
@@ -181,7 +182,7 @@ def waits_without_a_word(patch: pytest.MonkeyPatch) -> None:
     async def mute(*_: Any) -> None:
         await asyncio.sleep(1000)
 
-    patch.setattr(offering, "walk_waiting", mute)
+    patch.setattr(offering, "hear", mute)
 
 
 def lets_phones_ring_on(patch: pytest.MonkeyPatch) -> None:
