@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -174,7 +174,9 @@ class Agent:
     roles: frozenset[Role]
     phone: str  # the SIP account that rings for them; it is named as they are
     languages: frozenset[str] = frozenset({"fr"})
-    skills: frozenset[str] = frozenset()
+    skills: Mapping[str, int] = field(default_factory=dict)  # with the level: 1, 2 or 3
+    gender: str | None = None  # for callers who would rather speak with a woman, or a man
+    stands_in: bool = False  # a listener who agreed to be a regulator when there is none
     presence: Presence = Presence.LOGGED_OUT
     reason: str | None = None
     since_at: datetime = field(default_factory=clock.now)
@@ -232,7 +234,9 @@ def next_free(
         if agent.presence is Presence.READY
         and agent.outbox.screens > 0
         and agent.id not in passed_over
-        and (agent.id == wanted if wanted else role in agent.roles and skills <= agent.skills)
+        and (
+            agent.id == wanted if wanted else role in agent.roles and skills <= agent.skills.keys()
+        )
         and (language is None or language in agent.languages)
     ]
     return min(candidates, key=lambda agent: (agent.free_since, agent.id), default=None)

@@ -142,7 +142,7 @@ class Team:
             and agent is not but
             and role in agent.roles
             and (language is None or language in agent.languages)
-            and agent.skills.issuperset(skills)
+            and agent.skills.keys() >= set(skills)
             for agent in self.agents.values()
         )
 
@@ -238,7 +238,8 @@ class Team:
             known = self.agents[stored.id]
             known.name, known.phone = stored.name, stored.phone
             known.roles, known.languages = stored.roles, stored.languages
-            known.skills = stored.skills
+            known.skills, known.gender = stored.skills, stored.gender
+            known.stands_in = stored.stands_in
 
     def store_all(self) -> None:
         """Write every presence again: the store may have missed some; memory is what is true."""

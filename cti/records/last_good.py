@@ -26,7 +26,7 @@ from cti.records.people import SESSION_IDLE, SESSION_TOUCHED_EVERY, AgentRow, ha
 
 log = logging.getLogger(__name__)
 
-VERSION: Final = 2
+VERSION: Final = 3
 FILE_NAME: Final = "people.json"
 SESSIONS_KNOWN_MAX: Final = 1000
 
@@ -172,7 +172,7 @@ def _read(raw: dict[str, Any]) -> LastGood:
 
 
 def _row(raw: dict[str, Any]) -> AgentRow:
-    sets = {name: frozenset(raw[name]) for name in ("roles", "languages", "skills")}
+    sets = {name: frozenset(raw[name]) for name in ("roles", "languages")}
     return AgentRow(**{**raw, **sets, "since_at": datetime.fromisoformat(raw["since_at"])})
 
 

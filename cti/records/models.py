@@ -66,6 +66,7 @@ class Base(DeclarativeBase):
         datetime: UtcDateTime(),
         list[str]: JSON(),
         dict[str, Any]: JSON(),
+        dict[str, int]: JSON(),
         bytes: LargeBinary(),
     }
 
@@ -79,10 +80,13 @@ class Agent(Base):
     name: Mapped[str]
     roles: Mapped[list[str]]
     languages: Mapped[list[str]]
-    skills: Mapped[list[str]]
+    skills: Mapped[dict[str, int]]  # with the level: 1, 2 or 3
+    gender: Mapped[str | None]
+    stands_in: Mapped[bool]  # a listener who agreed to be a regulator when there is none
     phone: Mapped[str]
     password_hash: Mapped[str]
     sip_secret_sealed: Mapped[bytes | None]
+    own_number_sealed: Mapped[bytes | None]
     presence: Mapped[str]
     reason: Mapped[str | None]
     since_at: Mapped[datetime]

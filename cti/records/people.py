@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -49,7 +49,9 @@ class AgentRow:
     name: str
     roles: frozenset[str]
     languages: frozenset[str]
-    skills: frozenset[str]
+    skills: dict[str, int]
+    gender: str | None
+    stands_in: bool
     phone: str
     presence: str
     reason: str | None
@@ -95,7 +97,9 @@ class PeopleStore:
         phone: str,
         password: str,
         languages: Iterable[str] = ("fr",),
-        skills: Iterable[str] = (),
+        skills: Mapping[str, int] | None = None,
+        gender: str | None = None,
+        stands_in: bool = False,
         sip_secret: str | None = None,
     ) -> None:
         """Add someone, or bring them up to date when they exist; their presence stays.
@@ -114,7 +118,8 @@ class PeopleStore:
                 session.add(agent)
             agent.name, agent.phone, agent.password_hash = name, phone, password_hash
             agent.roles, agent.languages = sorted(roles), sorted(languages)
-            agent.skills = sorted(skills)
+            agent.skills = dict(skills or {})
+            agent.gender, agent.stands_in = gender, stands_in
             if sip_secret is not None:
                 sealing = self._keys.seal(agent_id, _SIP_FIELD, sip_secret)
                 agent.sip_secret_sealed = sealing.ciphertext
@@ -313,7 +318,9 @@ def _agent_row(agent: Agent) -> AgentRow:
         name=agent.name,
         roles=frozenset(agent.roles),
         languages=frozenset(agent.languages),
-        skills=frozenset(agent.skills),
+        skills=dict(agent.skills),
+        gender=agent.gender,
+        stands_in=agent.stands_in,
         phone=agent.phone,
         presence=agent.presence,
         reason=agent.reason,

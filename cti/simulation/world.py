@@ -328,7 +328,7 @@ class World:
             frozenset(Role(role) for role in plan.roles),
             plan.id,
             plan.languages,
-            plan.skills,
+            dict.fromkeys(plan.skills, 1),
             presence=Presence(presence),
             reason=reason,
             call_id=call_id,

@@ -199,8 +199,10 @@ async def test_once_it_is_back_memory_wins_and_newcomers_join(house: House) -> N
         house.ask("update agents set presence = 'NOT_READY' where id = 'lea'")
         house.ask("update agents set presence = 'LOGGED_OUT', name = 'Rosa B.' where id = 'rosa'")
         house.ask(
-            "insert into agents select 'ada', name, roles, languages, 'ada', password_hash, null,"
-            " 'LOGGED_OUT', null, since_at, null, skills from agents where id = 'lea'"
+            "insert into agents (id, name, roles, languages, phone, password_hash, presence,"
+            " since_at, skills, stands_in) select 'ada', name, roles, languages, 'ada',"
+            " password_hash, 'LOGGED_OUT', since_at, skills, stands_in from agents"
+            " where id = 'lea'"
         )
         await until(
             lambda: house.ask("select presence from agents where id = 'rosa'") == [("NOT_READY",)]
