@@ -21,6 +21,7 @@ from cti.asterisk.ari import AppTaken, Ari, AriError, EngineInfo, EngineRefused
 from cti.asterisk.exchange import Exchange
 from cti.asterisk.wire import HttpWire
 from cti.calls.house import House
+from cti.calls.phones import follow_phones
 from cti.calls.reception import Reception
 from cti.calls.waiting import WaitingLines
 from cti.config import Settings, SettingsError
@@ -145,6 +146,7 @@ def serve_calls(house: House, tasks: Group, ready: asyncio.Event) -> None:
     tasks.create_task(reception.run())
     tasks.create_task(house.lines.run())
     tasks.create_task(house.team.run())
+    tasks.create_task(follow_phones(house))
     tasks.create_task(house.records.run())
     tasks.create_task(_tell_on_call(house, presence_moved))
 

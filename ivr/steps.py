@@ -7,11 +7,11 @@ Field names are the program's, with their units; ``alias`` is the word people wr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from ivr.reading import Loc, Wrong
+from ivr.reading import Loc, Wrong, text
 from ivr.values import (
     Key,
     Prompt,
@@ -30,6 +30,8 @@ Line = Literal["regulators", "listeners"]
 
 LANGUAGES: tuple[Language, ...] = ("fr", "en")
 LINES: tuple[Line, ...] = ("regulators", "listeners")
+Strategy = Literal["longest_idle", "fewest_calls", "linear", "ring_all", "least_load"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 RING_AFTER_SECONDS_MAX = 30.0
 ANSWER_SECONDS_MAX = 30.0  # how long a question waits for a key
@@ -42,10 +44,20 @@ LINE_WAIT_SECONDS_MIN = 30.0
 LINE_WAIT_SECONDS_MAX = 3600.0  # by then the line must have something better to offer
 CROWD_PER_AGENT_MAX = 50  # callers waiting for each agent on duty
 LINE_CALLERS_MAX = 500  # callers waiting in one line
+SKILL_LEVEL_MAX = 3
+RELAX_SECONDS_MAX = 1800.0
+STAND_IN_SECONDS_MAX = 1800.0
 
 _THEN = ["then: nom-de-l-étape-suivante"]
 _STEP = "nom-d-une-étape"
 _Answer = Annotated[float, duration(1.0, ANSWER_SECONDS_MAX)]
+Level = Annotated[int, number(SKILL_LEVEL_MAX, "pour un niveau")]
+
+
+def _levels(value: object) -> object:
+    """A list of skills is one of skills at any level."""
+    some(value)
+    return {text(word): "1" for word in value} if isinstance(value, list) else value
 
 
 class Step(BaseModel):
@@ -175,8 +187,30 @@ class LineStep(Step):
     line: Annotated[Line, one_of(LINES, "ligne inconnue")] = Field(
         description="`regulators` (première voix) ou `listeners` (écoutants)."
     )
-    skills: Annotated[tuple[Word, ...], BeforeValidator(some)] = Field(
-        default=(), description="Seulement qui a ces compétences : `[aidants]`."
+    skills: Annotated[
+        Mapping[Word, Level],
+        BeforeValidator(_levels, json_schema_input_type=list[Word] | dict[Word, Level]),
+    ] = Field(
+        default={},
+        description="Seulement qui a ces compétences : `[aidants]`, ou `{violences: 2}` pour un "
+        "niveau de 1 à 3.",
+    )
+    relax_every_seconds: Annotated[float, duration(10.0, RELAX_SECONDS_MAX)] | None = Field(
+        default=None,
+        alias="relax_every",
+        description="Facultatif : le niveau demandé baisse d'un à chaque fois, jamais sous 1.",
+    )
+    strategy: Annotated[Strategy, one_of(STRATEGIES, "façon de choisir inconnue")] = Field(
+        default="longest_idle",
+        description="Qui est appelé d'abord : `longest_idle` (libre depuis le plus longtemps), "
+        "`fewest_calls` (le moins d'appels), `linear` (toujours dans le même ordre), `ring_all` "
+        "(tous ensemble) ou `least_load` (la journée la moins lourde).",
+    )
+    stand_in_after_seconds: Annotated[float, duration(0.0, STAND_IN_SECONDS_MAX)] = Field(
+        default=60.0,
+        alias="stand_in_after",
+        description="Après cette attente, les écoutants qui y ont consenti sont appelés aussi, "
+        "à défaut de régulateur.",
     )
     ring_after_seconds: Annotated[float, duration(0.0, RING_AFTER_SECONDS_MAX)] = Field(
         default=2.0,

@@ -274,6 +274,11 @@ class Exchange:
             return True
         return endpoint.state != "offline"
 
+    async def phones_known(self) -> frozenset[str]:
+        """The phones of which the engine knows where they are. Raises AriError."""
+        endpoints = await self.ari.endpoints.listByTech(tech="PJSIP")
+        return frozenset(one.resource for one in endpoints if one.state != "offline")
+
     async def packets_heard(self, leg: ChannelLeg) -> int:
         """How many packets of sound the phone of this leg has sent so far. Raises AriError."""
         return (await self.ari.channels.rtpstatistics(channelId=leg.id)).rxcount

@@ -25,9 +25,10 @@ import logging
 from cti import clock
 from cti.asterisk.ari import AriError, LegGone
 from cti.calls.house import House
-from cti.calls.offering import Found, find_someone, hold, withdraw_ringing
+from cti.calls.offering import Found, ask_of, find_someone, hold, withdraw_ringing
 from cti.calls.relaying import ring_relay
 from cti.calls.repeats import TURNED_AWAY_WITH
+from cti.calls.returning import note_broken_off
 from cti.calls.state import INTERRUPTIONS_MAX, LINE_OF, STAGE_OF, Call, Stage
 from cti.calls.talking import (
     connect,
@@ -174,8 +175,8 @@ async def nobody(call: Call, house: House, line: Line, step: LineStep) -> Stage:
     caller, came_out = call.caller, None
 
     def here(one: Line) -> bool:
-        skills = step.skills if one == line else ()
-        return house.team.anyone_on_duty(one, caller.language, skills=skills)
+        asked = step if one == line else call.line_step(one)
+        return house.team.anyone_on_duty(ask_of(call, asked).need(house.team.agents))
 
     if not any(map(here, wanted)):
         async with Group() as tasks:
@@ -251,6 +252,7 @@ async def close(call: Call, house: House) -> None:
         call.outcome, call.ended_by = "engine_restart", "engine"
     if call.caller.ended_unseen and call.ended_by == "caller":
         call.ended_by = "unknown"
+    note_broken_off(call, house)
     await release(call, house)
     # They left as somebody answered, or as they came: the engine told it by its own clock.
     at = max(call.caller.gone_at or clock.now(), call.answered_at or call.started_at)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cti import clock
 from cti.asterisk.exchange import Exchange
 from cti.calls.repeats import Repeats
+from cti.calls.returning import Returning
 from cti.calls.waiting import WaitingLines
 from cti.config import Settings
 from cti.flows import Flows
@@ -42,6 +43,7 @@ class House:
     catalogue: Catalogue
     clock: Callable[[], datetime] = clock.now
     repeats: Repeats = field(default_factory=Repeats)
+    returning: Returning = field(default_factory=Returning)
     calls: dict[str, Call] = field(default_factory=dict)  # by the caller's channel
     _given_up: list[tuple[str, float]] = field(default_factory=list)  # (channel, monotonic)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)

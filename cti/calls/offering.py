@@ -24,11 +24,11 @@ from cti.asterisk.ari import (
 )
 from cti.asterisk.legs import ChannelLeg
 from cti.calls.house import House
-from cti.calls.repeats import behind_seconds
-from cti.calls.state import INTERRUPTIONS_MAX, Call, Talk
+from cti.calls.repeats import is_behind
+from cti.calls.state import GENDERS, INTERRUPTIONS_MAX, YOUNG, Call, Talk
 from cti.calls.waiting import Ask
 from cti.people.agents import Agent, Decision, Engagement, Orient, Presence
-from cti.people.team import LINE_ROLES
+from cti.people.choosing import LINE_ROLES
 from cti.records.record import LegEvent
 from cti.tasks import Group
 from ivr.leg import HungUp, Outcome, ToLine
@@ -104,7 +104,7 @@ def _found_nobody(offers: asyncio.Task[bool]) -> bool:
 
 
 def _somebody_answers(call: Call) -> bool:
-    return call.ringing is not None and call.ringing.leg.in_app.is_set()
+    return any(talk.leg.in_app.is_set() for talk in call.offers)
 
 
 async def _offers(call: Call, house: House, step: LineStep) -> bool:
@@ -156,9 +156,8 @@ async def still_here(call: Call, house: House) -> bool:
             await caller.in_our_hands()
     if leg.gone.is_set():  # picked up, and hung up before anybody was there
         call.recalls[agent.id] += 1
-        if call.recalls[agent.id] > 1:
-            return withdraw(call, house, "missed", Presence.NOT_READY, "no_answer")
-        return withdraw(call, house, "hung_up", Presence.READY, None)
+        reason = "missed" if call.recalls[agent.id] > 1 else "hung_up"
+        return withdraw(call, house, call.ringing, reason)
     if not caller.in_app.is_set():
         withdraw_ringing(call, house, "withdrawn")
         return False
@@ -171,42 +170,64 @@ async def announce_to(leg: ChannelLeg, media: str, seconds: float) -> None:
         await leg.play_file(media, seconds)
 
 
-async def offer_around(call: Call, house: House, step: LineStep) -> bool:
-    """Offer the call to one free agent after the other until one answers."""
+def ask_of(call: Call, step: LineStep) -> Ask:
+    """What this caller wishes for in the line of that step."""
     assert call.waiting_since_at is not None
-    call.ask = ask = Ask(
+    ask = Ask(
         call.id,
         step.line,
         call.caller.language,
         call.waiting_since_at,
         first=call.first,
         wanted=call.wanted,
-        behind_seconds=behind_seconds(call),
-        skills=frozenset(step.skills),
-        danger=call.danger,
+        back_to=call.back_to,
+        rest_of=call.rest_of,
+        frequent=is_behind(call),
+        skills=step.skills,
+        relax_every_seconds=step.relax_every_seconds,
+        strategy=step.strategy,
+        stand_in_after_seconds=step.stand_in_after_seconds,
     )
+    renew(ask, call)
+    return ask
+
+
+def renew(ask: Ask, call: Call) -> None:
+    """Have the wish say what the caller has told since."""
+    told = call.caller.told
+    ask.language, ask.danger = call.caller.language, call.danger
+    ask.first |= call.first
+    ask.gender = told.get("gender") if told.get("gender") in GENDERS else None
+    ask.young = told.get("age") == YOUNG
+
+
+async def offer_around(call: Call, house: House, step: LineStep) -> bool:
+    """Offer the call to one free agent after the other until one answers."""
+    assert call.waiting_since_at is not None
+    call.ask = ask = ask_of(call, step)
     if not call.first and not call.wanted:
         # Many callers hang up at once: a phantom ring burns a volunteer.
         await asyncio.sleep(step.ring_after_seconds)
     while True:
         await call.caller.in_our_hands()  # else an on-call phone may have them
-        ask.language = call.caller.language
+        renew(ask, call)
         try:
             async with asyncio.timeout(RECALL_SECONDS_MAX if ask.wanted else None):
-                agent = await house.lines.take(ask)
+                agents = await house.lines.take(ask)
         except TimeoutError:
             ask.wanted = call.wanted = None  # that person cannot: anybody of the line
             continue
-        if agent is None:
+        if not agents:
             if ask.wanted:
                 ask.wanted = call.wanted = None
                 continue
             return False
         if not call.caller.in_app.is_set():
-            house.team.withdraw(agent)
+            for agent in agents:
+                house.team.withdraw(agent)
             continue
         try:
-            if await offer(call, house, agent, step.line, ask.waited_seconds()):
+            if await offer_to(call, house, agents, step.line, ask.waited_seconds()):
                 return True
         except (EngineAway, AriTimeout):
             # The wire's fault: this agent passed nobody over. The lines rest until it is mended.
@@ -214,8 +235,37 @@ async def offer_around(call: Call, house: House, step: LineStep) -> bool:
             if call.interruptions > INTERRUPTIONS_MAX:
                 raise
             continue
-        ask.pass_over(agent)
-        ask.wanted = call.wanted = None
+        for agent in agents:
+            ask.pass_over(agent)
+        ask.wanted = call.wanted = call.back_to = None
+
+
+async def offer_to(
+    call: Call, house: House, agents: list[Agent], line: Line, waited_seconds: int
+) -> bool:
+    """Offer the call to these reserved agents at once; the first who answers has it."""
+    if len(agents) == 1:
+        return await offer(call, house, agents[0], line, waited_seconds)
+    offers = {
+        asyncio.ensure_future(offer(call, house, agent, line, waited_seconds)): agent
+        for agent in agents
+    }
+    winner, waits = None, set(offers)
+    try:
+        while waits and winner is None:
+            done, waits = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            answered = [offers[one] for one in done if not one.exception() and one.result()]
+            winner = min(answered, key=agents.index, default=None)
+    finally:
+        for one in waits:
+            one.cancel()
+    if winner is None:
+        for one in offers:
+            one.result()  # the wire's fault, if it was
+        return False
+    for talk in [talk for talk in call.offers if talk.agent is not winner]:
+        take_back(call, house, talk, "answered_elsewhere")  # two may have answered at once
+    return True
 
 
 async def offer(call: Call, house: House, agent: Agent, line: Line, waited_seconds: int) -> bool:
@@ -226,7 +276,8 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
     call.legs_made += 1
     leg_id = f"{call.id}-{agent.id}-{call.legs_made}"
     leg = ChannelLeg(house.exchange.ari, leg_id)
-    call.ringing = Talk(agent, leg, clock.monotonic())
+    talk = Talk(agent, leg, clock.monotonic())
+    call.offers.append(talk)
     agent.engagement = Engagement(call.id, call.view(line, waited_seconds))
     agent.engagement.check = lambda decision: check(decision, agent, call, house)
     seconds = house.settings.ring_seconds_max
@@ -245,43 +296,43 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
         # Once may be a slow moment, and of everybody's screen at once.
         agent.screens_late += 1
         if agent.screens_late < SCREENS_LATE_MAX:
-            return withdraw(call, house, "screen_lost", Presence.READY, None)
-        return withdraw(call, house, "screen_lost", Presence.NOT_READY, "screen_lost")
+            return withdraw(call, house, talk, "screen_lost")
+        return withdraw(call, house, talk, "screen_lost", "screen_lost")
     agent.screens_late = 0
     house.spawn(follow(leg))
     try:
         await house.exchange.ring(leg, agent.phone, seconds)
     except PhoneUnreachable:
-        return withdraw(call, house, "phone_unreachable", Presence.NOT_READY, "phone_unreachable")
+        return withdraw(call, house, talk, "phone_unreachable", "phone_unreachable")
     except AriError as error:
         log.warning("leg.not_rung", extra={"leg": leg.id, "status": str(error)})
         house.spawn(house.exchange.release_unborn(leg))
-        withdraw(call, house, "phone_unreachable", Presence.READY, None)
+        withdraw(call, house, talk, "phone_unreachable")
         if isinstance(error, EngineAway | AriTimeout):
             raise  # no other phone can be rung either
         return False
     answer = asyncio.ensure_future(leg.in_app.wait())
     decision = asyncio.ensure_future(agent.engagement.decisions.get())
     gone = asyncio.ensure_future(leg.gone.wait())
-    unwanted = asyncio.ensure_future(call.ringing.unwanted.wait())
+    unwanted = asyncio.ensure_future(talk.unwanted.wait())
     await first_of({answer, decision, gone, unwanted}, seconds + 2)
     if answer.done() and not answer.cancelled():
         return True
     if decision.done() and not decision.cancelled():
         await house.exchange.release(leg)
-        return withdraw(call, house, "declined", Presence.READY, None)
+        return withdraw(call, house, talk, "declined")
     if not leg.gone.is_set():
         await house.exchange.release(leg)
-    if call.ringing.unwanted.is_set():
-        return withdraw(call, house, "language", Presence.READY, None)
+    if talk.unwanted.is_set():
+        return withdraw(call, house, talk, "language")
     if leg.unheard:
         house.spawn(house.exchange.release_unborn(leg))  # perhaps only not yet there
-        withdraw(call, house, "phone_unreachable", Presence.READY, None)
+        withdraw(call, house, talk, "phone_unreachable")
         raise EngineAway("offer")
     await leg.end_explained()
     if leg.cause == USER_BUSY:
-        return withdraw(call, house, "declined", Presence.NOT_READY, "phone_busy")
-    return withdraw(call, house, "missed", Presence.NOT_READY, "no_answer")
+        return withdraw(call, house, talk, "declined", "phone_busy")
+    return withdraw(call, house, talk, "missed")
 
 
 async def follow(leg: ChannelLeg) -> None:
@@ -304,12 +355,14 @@ async def first_of(waits: set[asyncio.Future[Any]], seconds_max: float | None) -
 
 
 def withdraw(
-    call: Call, house: House, reason: str, presence: Presence, presence_reason: str | None
+    call: Call, house: House, talk: Talk, reason: str, not_ready: str | None = None
 ) -> bool:
-    """Take an offer back and say why; always False, what ``offer`` returns then."""
-    assert call.ringing is not None
-    agent, leg = call.ringing.agent, call.ringing.leg
-    call.ringing = None
+    """Take an offer back and say why; always False, what ``offer`` returns then.
+
+    ``not_ready``: why this agent can take no other call for now.
+    """
+    agent, leg = talk.agent, talk.leg
+    call.offers.remove(talk)
     leg.close()
     agent.engagement = None
     agent.outbox.push(
@@ -321,17 +374,25 @@ def withdraw(
     elif reason in ("declined", "hung_up"):
         event = "declined"
     house.records.leg(call.id, leg.id, agent.id, "", event, house.clock())
-    agent.missed += reason == "missed"
-    house.team.withdraw(agent, presence, presence_reason)
+    if reason == "missed":
+        house.team.missed(agent)
+    elif not_ready is not None:
+        house.team.withdraw(agent, Presence.NOT_READY, not_ready)
+    else:
+        house.team.withdraw(agent)
     return False
 
 
 def withdraw_ringing(call: Call, house: House, reason: str) -> None:
-    """Take back the offer that an agent has not answered yet, if there is one."""
-    if call.ringing is not None:
-        leg = call.ringing.leg
-        withdraw(call, house, reason, Presence.READY, None)
-        house.spawn(house.exchange.release_unborn(leg))
+    """Take back what agents are offered and have not answered yet."""
+    for talk in list(call.offers):
+        take_back(call, house, talk, reason)
+
+
+def take_back(call: Call, house: House, talk: Talk, reason: str) -> None:
+    """Take back one offer whose phone may be ringing, or be about to."""
+    withdraw(call, house, talk, reason)
+    house.spawn(house.exchange.release_unborn(talk.leg))
 
 
 def check(decision: Decision, agent: Agent, call: Call, house: House) -> str | None:
@@ -346,8 +407,9 @@ def check(decision: Decision, agent: Agent, call: Call, house: House) -> str | N
         case Orient(line=str() as line):
             if line not in LINE_ROLES:
                 return "no_such_line"
-            language = agent.engagement.view["language"] if agent.engagement else None
-            if not house.team.anyone_on_duty(line, language, but=agent):
+            step = call.line_step("regulators" if line == "regulators" else "listeners")
+            need = ask_of(call, step).need(house.team.agents)
+            if not house.team.anyone_on_duty(need, but=agent):
                 return "nobody_there"
         case Orient(agent=str() as id_):
             other = house.team.agents.get(id_)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cti import clock
 from cti.asterisk import ari_models as models
@@ -20,12 +20,13 @@ from cti.asterisk.exchange import APP, talk_bridge
 from cti.asterisk.legs import ChannelLeg
 from cti.calls.call import close, failed, handle_call
 from cti.calls.house import House
-from cti.calls.offering import check, follow
+from cti.calls.offering import check, follow, renew
 from cti.calls.repeats import compare
-from cti.calls.state import LINE_OF, Call, Stage, Talk, new_call_id
+from cti.calls.returning import find_again
+from cti.calls.state import DANGER_NOW, LINE_OF, Call, Stage, Talk, new_call_id
 from cti.calls.talking import hang_up_parted, together, watch_phone
 from cti.people.agents import Agent, Engagement, Presence
-from cti.people.team import LINES
+from cti.people.choosing import LINES, fits
 from cti.records.record import EndedBy, OpenCall, Outcome
 from ivr.leg import HungUp
 
@@ -159,6 +160,7 @@ class Reception:
             at=call.started_at,
         )
         compare(call, house)
+        find_again(call, house)
         log.info("call.opened", extra={"call": call.id})
         await self._live(call)
 
@@ -180,27 +182,24 @@ class Reception:
         match what:
             case "language":
                 records.stage(call.id, call.stage.value, language=caller.language)
-                if call.ask is not None:
-                    call.ask.language = caller.language
             case "danger":
-                call.danger = call.first = True
+                call.danger, call.first = DANGER_NOW, True
                 records.stage(call.id, call.stage.value, danger=True)
-                if call.ask is not None:
-                    call.ask.danger = call.ask.first = True
                 log.warning("call.danger", extra={"call": call.id})
             case "told":
                 records.told(call.id, caller.told)
-        if call.ringing is None or call.ask is None:
+        if call.ask is None:
             return
-        agent = call.ringing.agent
-        if caller.language not in agent.languages and self._house.team.anyone_on_duty(
-            call.ask.line, caller.language
-        ):
-            call.ringing.unwanted.set()
-        elif agent.engagement is not None:
-            told = {"told": call.told(), "danger": call.danger}
-            agent.engagement.view.update(told, language=caller.language)
-            agent.outbox.push("call.updated", {"call": agent.engagement.view})
+        renew(call.ask, call)
+        need = replace(call.ask.need(self._house.team.agents), wanted=None, back_to=None)
+        for talk in call.offers:
+            agent = talk.agent
+            if fits(agent, need) is None and self._house.team.anyone_on_duty(need):
+                talk.unwanted.set()
+            elif agent.engagement is not None:
+                told = {"told": call.told(), **call.danger_view()}
+                agent.engagement.view.update(told, language=caller.language)
+                agent.outbox.push("call.updated", {"call": agent.engagement.view})
 
     # -- taking back -----------------------------------------------------------
 
@@ -263,7 +262,7 @@ class Reception:
                 call.caller.in_app.set()
             else:
                 call.caller.in_app.clear()
-            for talk in (call.ringing, call.talk, call.staying):
+            for talk in (*call.offers, call.talk, call.staying):
                 if talk is not None and talk.leg.id not in channels:
                     talk.leg.unheard = True
                     talk.leg.mark_gone(None)
@@ -288,7 +287,7 @@ class Reception:
             had_them = agent.call_id == record.id and agent.presence is Presence.TALKING
             if had_them and agent.engagement is None:
                 agent.outbox.push("call.ended", {"call": {"id": record.id}, "reason": reason})
-                house.team.start_wrap_up(agent, record.id)
+                house.team.start_wrap_up(agent, record.id, hard=record.danger)
 
     def _recognise(
         self, record: OpenCall, channels: dict[str, models.Channel], ours: bool
@@ -315,7 +314,7 @@ class Reception:
             caller_ref=record.caller_ref,
             started_at=record.started_at,
             waiting_since_at=record.waiting_since_at,
-            danger=record.danger,
+            danger=DANGER_NOW if record.danger else 0,
             flow=version,
             step=record.step,
             taken_back=True,
@@ -406,7 +405,7 @@ class Reception:
         text, told = await records.handover_text(call.id), await records.told_by(call.id)
         call.handover = call.handover or text
         call.caller.told = told | call.caller.told
-        for talk in (call.ringing, call.talk, call.staying):
+        for talk in (*call.offers, call.talk, call.staying):
             if (text or told) and talk is not None and talk.agent.engagement is not None:
                 view = talk.agent.engagement.view
                 view.update(handover=call.handover, told=call.told())

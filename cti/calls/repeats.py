@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from cti.calls.state import Call
 
 TURNED_AWAY_WITH = "appels-en-cours"  # what a caller hears who is already with us several times
-BEHIND_SECONDS = 600.0  # who calls too often is served as if they had come so much later
 HOUR_SECONDS = 3600.0
 ARRIVALS_KEPT_MAX = 10_000
 
@@ -72,9 +71,9 @@ def compare(call: Call, house: House) -> None:
         house.records.event("call.duplicate", call_id=call.id, others=others)
 
 
-def behind_seconds(call: Call) -> float:
-    """How much later than they came this caller is served.
+def is_behind(call: Call) -> bool:
+    """Whether this caller is served after those of the next minutes.
 
-    Not at all once a person has spoken with them: whoever orients them knows best.
+    Not once a person has spoken with them: whoever orients them knows best.
     """
-    return BEHIND_SECONDS if call.frequent and not call.answered else 0.0
+    return call.frequent and not call.answered

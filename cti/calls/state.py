@@ -33,6 +33,10 @@ class Stage(StrEnum):
 LINE_OF: dict[Stage, Line] = {Stage.REGULATION: "regulators", Stage.LISTENING: "listeners"}
 STAGE_OF: dict[Line, Stage] = {line: stage for stage, line in LINE_OF.items()}
 
+DANGER_NOW = 3  # the level of danger that a caller can tell with a key
+DANGER_HARD = 2  # from this level on, the talk weighs on who had it
+GENDERS = frozenset({"femme", "homme"})  # of ``told["gender"]``: who they would rather speak with
+YOUNG = "mineur"  # of ``told["age"]``
 INTERRUPTIONS_MAX = 5  # without anybody reached; then the dialplan takes over
 
 
@@ -62,9 +66,12 @@ class Call:
     waiting_since_at: datetime | None = None
     path: list[str] = field(default_factory=list)  # lines and people so far, for the pop
     handover: str | None = None
-    danger: bool = False
+    danger: int = 0  # 1 to 3: told by a regulator, 3 also by the caller
     first: bool = False  # head of the line
     wanted: str | None = None  # the person the caller was oriented to
+    back_to: str | None = None  # the person they were with: first, if they can
+    rest_of: str | None = None  # the call after which that person may be resting
+    returned: bool = False  # their talk broke off a moment ago
     flow: FlowVersion = field(kw_only=True)  # the one they came in by, to the end
     step: str | None = None  # of the flow: the line or the relay it led them to
     taken_back: bool = False  # from a process before us, and not yet come to a new stage
@@ -72,7 +79,7 @@ class Call:
     ask: Ask | None = None  # what the caller waits for
     talk: Talk | None = None  # the agent whose leg owns the caller
     staying: Talk | None = None  # the agent who oriented the caller and has not left yet
-    ringing: Talk | None = None  # the agent being offered the call
+    offers: list[Talk] = field(default_factory=list)  # agents being offered the call
     inviting: asyncio.Task[bool] | None = None  # looking for a third while two are talking
     parted: list[ChannelLeg] = field(default_factory=list)  # agents' legs still to be hung up
     answered: bool = False  # a human has spoken with the caller
@@ -83,9 +90,14 @@ class Call:
     recalls: Counter[str] = field(default_factory=Counter)  # how often an agent's phone was lost
     interruptions: int = 0  # since a human was reached
 
+    @property
+    def ringing(self) -> Talk | None:
+        """The agent being offered the call: the one who has answered, if several were."""
+        return self.offers[0] if self.offers else None
+
     def has(self, leg_id: str) -> bool:
         """Whether an agent's leg is this call's, and not one that it has let go of."""
-        talks = (self.ringing, self.talk, self.staying)
+        talks = (*self.offers, self.talk, self.staying)
         legs = [talk.leg for talk in talks if talk is not None] + self.parted
         return any(leg.id == leg_id for leg in legs)
 
@@ -98,9 +110,14 @@ class Call:
             "waited_seconds": waited_seconds,
             "path": list(self.path),
             "handover": self.handover,
-            "danger": self.danger,
+            "returned": self.returned,
+            **self.danger_view(),
             "told": self.told(),
         }
+
+    def danger_view(self) -> dict[str, Any]:
+        """What a screen shows of the danger that was told."""
+        return {"danger": self.danger >= DANGER_NOW, "danger_level": self.danger}
 
     def told(self) -> dict[str, str]:
         """What the caller told with keys, in the words that their flow has for it."""

@@ -21,9 +21,9 @@ from cti.calls.offering import (
     offer_around,
     withdraw_ringing,
 )
-from cti.calls.state import STAGE_OF, Call, Stage, Talk
-from cti.people.agents import Accept, Decision, Decline, Orient, Presence
-from cti.people.team import LINE_ROLES
+from cti.calls.state import DANGER_HARD, STAGE_OF, Call, Stage, Talk
+from cti.people.agents import Accept, Decision, Decline, Orient
+from cti.people.choosing import LINE_ROLES
 from cti.records.record import LegEvent
 from cti.tasks import Group
 from ivr.leg import HungUp
@@ -46,7 +46,8 @@ News = tuple[Talk, Decision | None]  # what an agent decided; None: their leg ha
 async def connect(call: Call, house: House, line: Line) -> None:
     """Join the caller and the agent who answered."""
     assert call.ringing is not None
-    call.talk, call.ringing = call.ringing, None
+    call.talk = call.ringing
+    call.offers.clear()
     begin_talk(call, house, line)
     await join(call, house, call.talk)
 
@@ -57,7 +58,7 @@ def begin_talk(call: Call, house: House, line: Line) -> None:
     talk, agent = call.talk, call.talk.agent
     talk.since, talk.caller_entries = clock.monotonic(), call.caller.entries
     call.answered, call.outcome = True, "talked"
-    call.first, call.wanted = False, None
+    call.first, call.wanted, call.back_to = False, None, None
     role, at = LINE_ROLES[line].value, house.clock()
     call.answered_at = call.answered_at or at
     house.records.leg(call.id, talk.leg.id, agent.id, role, "answered", at)
@@ -65,8 +66,7 @@ def begin_talk(call: Call, house: House, line: Line) -> None:
     house.records.stage(call.id, stage, agent_id=agent.id, leg_id=talk.leg.id)
     if agent.engagement:
         agent.engagement.state = "connected"
-    agent.missed = 0
-    house.team.move(agent, Presence.TALKING, None, call.id)
+    house.team.talks(agent, call.id)
     agent.outbox.push("call.connected", {"call": {"id": call.id}})
 
 
@@ -250,7 +250,7 @@ def part(call: Call, house: House, talk: Talk, reason: str) -> None:
     write_end(call, house, talk, "ended")
     talk.agent.engagement = None
     talk.agent.outbox.push("call.ended", {"call": {"id": call.id}, "reason": reason})
-    house.team.start_wrap_up(talk.agent, call.id)
+    house.team.start_wrap_up(talk.agent, call.id, hard=call.danger >= DANGER_HARD)
 
 
 def write_end(call: Call, house: House, talk: Talk, event: LegEvent) -> None:
@@ -416,7 +416,8 @@ async def bring_in(call: Call, house: House) -> Stage:
     assert call.talk is not None
     assert call.ringing is not None
     assert call.ask is not None
-    call.talk, call.staying, call.ringing = call.ringing, call.talk, None
+    call.talk, call.staying = call.ringing, call.talk
+    call.offers.clear()
     line = call.ask.line
     call.stage = STAGE_OF[line]  # should the engine not obey, this is the one to enter again
     call.path.append(line)

@@ -1,8 +1,10 @@
 """Who waits, in what order, and who is found for them.
 
-Order comes from our own records (``waiting_since``), never from the bridge the
-callers hear music in. One distributor matches: the longest waiting caller first,
-the agent free for longest. Reserving is the team's.
+Order comes from our own records (``waiting_since``), never from the bridge the callers hear
+music in. Who came first is served first; danger, a lost conversation and a young age count as
+so many seconds waited already (``CREDIT_SECONDS``), a number that calls too often as so many
+less. So nobody is overtaken by who came more than ``OVERTAKEN_SECONDS_MAX`` later, and nobody
+starves. One distributor matches; who is asked is ``people/choosing.py``, reserving the team's.
 """
 
 from __future__ import annotations
@@ -10,17 +12,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from cti import clock
-from cti.people.agents import Agent
+from cti.people.agents import Agent, Presence
+from cti.people.choosing import LEVEL_MIN, LINES, Need, in_order, level_after
 from cti.people.team import Team
 from ivr.proof import NOBODY_SECONDS
-from ivr.steps import Line
+from ivr.steps import Line, Strategy
 
 ASKED_AGAIN_SECONDS = 15.0  # those who passed are asked again when there is nobody else
+LOOKED_EVERY_SECONDS = 0.5
+DANGER_CREDIT_SECONDS: Final = (0.0, 600.0, 1800.0, 7200.0)  # by level: 3 is danger now
+FIRST_CREDIT_SECONDS: Final = 3600.0  # head of the line: they had someone, and lost them
+YOUNG_CREDIT_SECONDS: Final = 600.0
+BEHIND_SECONDS: Final = 600.0  # who calls too often is served as if they had come so much later
+OVERTAKEN_SECONDS_MAX: Final = (
+    DANGER_CREDIT_SECONDS[-1] + FIRST_CREDIT_SECONDS + YOUNG_CREDIT_SECONDS + BEHIND_SECONDS
+)
 
 
 @dataclass(eq=False)
@@ -33,30 +45,98 @@ class Ask:
     waiting_since_at: datetime
     first: bool = False  # head of the line: this caller had someone and lost them
     wanted: str | None = None  # one person and no other
-    behind_seconds: float = 0.0  # served as if they had come so much later
-    skills: frozenset[str] = frozenset()  # only who has all of them
-    danger: bool = False  # before everybody else
+    back_to: str | None = None  # the person they were with: first, if they can
+    rest_of: str | None = None  # the call after which that person may be resting
+    frequent: bool = False  # of a number that calls too often
+    skills: Mapping[str, int] = field(default_factory=dict)  # only who has all, at that level
+    relax_every_seconds: float | None = None  # the level gives way
+    gender: str | None = None  # only who is of it
+    danger: int = 0  # 1 to 3: told by a regulator, 3 also by the caller
+    young: bool = False
+    strategy: Strategy = "longest_idle"
+    stand_in_after_seconds: float = 60.0
     # agent -> how often they had said READY when they passed: saying it again counts anew
     passed_over: dict[str, int] = field(default_factory=dict)
     passed_at: float = 0.0  # monotonic seconds
     nobody_since: float | None = None
-    found: asyncio.Future[Agent | None] = field(
+    found: asyncio.Future[list[Agent]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
-    def rank(self) -> tuple[bool, bool, datetime]:
-        """Smaller is served sooner."""
-        counts_from = self.waiting_since_at + timedelta(seconds=self.behind_seconds)
-        return (not self.danger, not self.first, counts_from)
+    def counts_from(self) -> datetime:
+        """Since when this caller counts as waiting: smaller is served sooner."""
+        credit = DANGER_CREDIT_SECONDS[self.danger]
+        credit += FIRST_CREDIT_SECONDS if self.first else 0.0
+        credit += YOUNG_CREDIT_SECONDS if self.young else 0.0
+        credit -= BEHIND_SECONDS if self.frequent else 0.0
+        return self.waiting_since_at - timedelta(seconds=credit)
 
     def pass_over(self, agent: Agent) -> None:
         """Ask the others first: this agent did not take the call."""
         self.passed_over[agent.id] = agent.times_ready
         self.passed_at = clock.monotonic()
+        if agent.id == self.back_to:
+            self.back_to = None
 
     def waited_seconds(self) -> int:
         """How long this caller has waited in this line."""
         return max(0, round((clock.now() - self.waiting_since_at).total_seconds()))
+
+    def need(self, agents: Mapping[str, Agent], line_is_staffed: bool = True) -> Need:
+        """What this caller needs of a person now."""
+        waited = (clock.now() - self.waiting_since_at).total_seconds()
+        every = self.relax_every_seconds
+        passed = (id_ for id_, ready in self.passed_over.items() if _as_ready(agents, id_, ready))
+        return Need(
+            line=self.line,
+            language=self.language,
+            skills={one: level_after(level, waited, every) for one, level in self.skills.items()},
+            gender=self.gender,
+            wanted=self.wanted,
+            back_to=self.back_to,
+            rest_of=self.rest_of,
+            passed_over=frozenset(passed),
+            starved=waited >= self.stand_in_after_seconds or not line_is_staffed,
+            strategy=self.strategy,
+        )
+
+
+def _as_ready(agents: Mapping[str, Agent], id_: str, times_ready: int) -> bool:
+    return id_ in agents and agents[id_].times_ready == times_ready
+
+
+def match(
+    asks: Iterable[tuple[Ask, Need]], agents: Iterable[Agent]
+) -> Iterator[tuple[Ask, list[Agent]]]:
+    """Give each caller, in order, who may be offered them now; nobody twice.
+
+    Several for one caller when their line rings all at once. A caller whom nobody can serve
+    holds nobody up.
+    """
+    free = [a for a in agents if a.outbox.screens and a.presence in MAY_BE_FREE]
+    ordered: dict[object, list[Agent]] = {}  # by kind of need, the best first
+    taken: set[str] = set()
+    for ask, need in asks:
+        if len(taken) == len(free):
+            return
+        if need.personal:
+            found = in_order(free, need)
+        else:
+            if need.kind not in ordered:
+                ordered[need.kind] = in_order(free, need)[::-1]
+            found = ordered[need.kind]
+            while found and found[-1].id in taken:
+                found.pop()
+            found = found[::-1] if need.strategy == "ring_all" else found[-1:]
+        chosen = [agent for agent in found if agent.id not in taken]
+        if need.strategy != "ring_all" or ask.wanted or ask.back_to:
+            chosen = chosen[:1]
+        if chosen:
+            taken.update(agent.id for agent in chosen)
+            yield ask, chosen
+
+
+MAY_BE_FREE = frozenset({Presence.READY, Presence.WRAP_UP})
 
 
 class WaitingLines:
@@ -95,10 +175,19 @@ class WaitingLines:
         """
         return self.waiting(line) - 1 > per_agent_max * max(1, self._team.on_duty(line))
 
-    async def take(self, ask: Ask) -> Agent | None:
-        """Wait until an agent is reserved for this caller; None when nobody is on duty.
+    def before(self, ask: Ask) -> int:
+        """How many callers of the same line will be served before this one."""
+        mine = ask.counts_from()
+        return sum(
+            other is not ask and other.line == ask.line and other.counts_from() < mine
+            for other in self._asks
+        )
 
-        An agent found at the very moment we are cancelled is given back.
+    async def take(self, ask: Ask) -> list[Agent]:
+        """Wait until somebody is reserved for this caller; nobody when nobody is on duty.
+
+        Several when the line rings all at once. Those found at the very moment we are
+        cancelled are given back.
         """
         ask.found = asyncio.get_running_loop().create_future()
         self._asks.append(ask)
@@ -106,8 +195,9 @@ class WaitingLines:
         try:
             return await asyncio.shield(ask.found)
         except asyncio.CancelledError:
-            if ask.found.done() and (agent := ask.found.result()) is not None:
-                self._team.withdraw(agent)
+            if ask.found.done():
+                for agent in ask.found.result():
+                    self._team.withdraw(agent)
             raise
         finally:
             self._asks.remove(ask)
@@ -117,39 +207,55 @@ class WaitingLines:
         """Match callers and agents whenever somebody's presence changes, and every half second."""
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0.5):
+                async with asyncio.timeout(LOOKED_EVERY_SECONDS):
                     await self._team.changed.wait()
             await self._in_step.wait()
             self._team.changed.clear()
-            for ask in sorted(self._asks, key=Ask.rank):
-                if not ask.found.done() and await self._serve(ask):
-                    # Meanwhile somebody may have come free, whom the first in line waits for.
-                    self._team.changed.set()
-                    break
+            agents = self._team.agents
+            staffed = {line: bool(self._team.on_duty(line)) for line in LINES}
+            asks = sorted((a for a in self._asks if not a.found.done()), key=Ask.counts_from)
+            needs = [(ask, ask.need(agents, staffed[ask.line])) for ask in asks]
+            matched = list(match(needs, agents.values()))
+            served = {id(ask) for ask, _ in matched}
+            self._look_after(one for one in needs if id(one[0]) not in served)
+            if matched:
+                # Reserved in memory at once, all of them, before anybody else is looked at.
+                await asyncio.gather(*(self._give(ask, chosen) for ask, chosen in matched))
+                # Meanwhile somebody may have come free, whom the first in line waits for.
+                self._team.changed.set()
 
-    async def _serve(self, ask: Ask) -> bool:
-        """Give this caller an agent who is free for them; False when there is none."""
-        passed_over = frozenset(
-            id_
-            for id_, times_ready in ask.passed_over.items()
-            if self._team.agents[id_].times_ready == times_ready
+    async def _give(self, ask: Ask, agents: list[Agent]) -> None:
+        """Reserve these for this caller, and tell who waits for them."""
+        ask.nobody_since = None
+        rest_of = ask.rest_of
+        won = await asyncio.gather(
+            *(self._team.reserve(agent, ask.call_id, rest_of) for agent in agents)
         )
-        agent = self._team.choose(ask.line, ask.language, passed_over, ask.wanted, ask.skills)
-        if agent is not None:
-            ask.nobody_since = None
-            if await self._team.reserve(agent, ask.call_id):
-                if ask.found.done():  # the caller left while we reserved
-                    self._team.withdraw(agent)
-                else:
-                    ask.found.set_result(agent)
-            return True
+        reserved = [agent for agent, is_ours in zip(agents, won, strict=True) if is_ours]
+        if not reserved:
+            return
+        if ask.found.done():  # the caller left while we reserved
+            for agent in reserved:
+                self._team.withdraw(agent)
+        else:
+            ask.found.set_result(reserved)
+
+    def _look_after(self, unserved: Iterable[tuple[Ask, Need]]) -> None:
+        """Ask those who passed again; after a while, say that nobody is there at all."""
         now = clock.monotonic()
-        if ask.passed_over and now - ask.passed_at > ASKED_AGAIN_SECONDS:
-            ask.passed_over.clear()
-        if self._team.anyone_on_duty(ask.line, ask.language, skills=ask.skills):
-            ask.nobody_since = None
-        elif ask.nobody_since is None:
-            ask.nobody_since = now
-        elif now - ask.nobody_since >= NOBODY_SECONDS:
-            ask.found.set_result(None)
-        return False
+        somebody: dict[object, bool] = {}
+        for ask, now_needed in unserved:
+            need = now_needed
+            if ask.relax_every_seconds is not None:  # worth waiting for who will do in a while
+                need = replace(need, skills=dict.fromkeys(need.skills, LEVEL_MIN))
+            if ask.passed_over and now - ask.passed_at > ASKED_AGAIN_SECONDS:
+                ask.passed_over.clear()
+            kind = (need.kind, need.wanted, need.back_to)
+            if kind not in somebody:
+                somebody[kind] = self._team.anyone_on_duty(need)
+            if somebody[kind]:
+                ask.nobody_since = None
+            elif ask.nobody_since is None:
+                ask.nobody_since = now
+            elif now - ask.nobody_since >= NOBODY_SECONDS and not ask.found.done():
+                ask.found.set_result([])

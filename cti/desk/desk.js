@@ -20,7 +20,9 @@ const REASONS = {
   withdrawn: "La personne est déjà avec quelqu'un d'autre.",
   phone_unreachable: "Votre téléphone n'est pas joignable. Vérifiez qu'il est allumé et connecté, puis revenez.",
   phone_busy: "Votre téléphone était occupé : la ligne vous a mis en pause. Revenez quand vous voulez.",
-  no_answer: "Votre téléphone a sonné sans réponse : la ligne vous a mis en pause. Revenez quand vous voulez.",
+  missed: "Votre téléphone a sonné deux fois sans réponse : la ligne vous a mis en pause. Revenez quand vous voulez.",
+  phone_away: "Votre téléphone n'est plus connecté à la ligne. Dès qu'il revient, vous êtes de nouveau disponible.",
+  shift_over: "Votre service se termine dans moins de vingt minutes : plus d'appel ne vous est proposé. Choisissez Disponible pour en prendre encore un.",
   taken_elsewhere: "La ligne a eu un doute sur votre disponibilité. Choisissez-la de nouveau.",
 };
 const SHORT = { READY: "disponible", NOT_READY: "en pause", LOGGED_OUT: "absent",
@@ -30,6 +32,7 @@ const ROLES = { regulator: "Régulation", listener: "Écoute", supervisor: "Supe
 const LANGUAGES = { fr: "Français", en: "Anglais", es: "Espagnol", ar: "Arabe", de: "Allemand",
   it: "Italien", pt: "Portugais" };
 const WITHDRAWN = {
+  answered_elsewhere: "Un collègue a répondu avant vous. Vous n'avez rien à faire.",
   caller_left: "La personne a raccroché avant votre réponse. Vous n'y êtes pour rien.",
   missed: "L'appel est parti vers quelqu'un d'autre : votre téléphone n'a pas été décroché.",
   declined: "C'est noté. L'appel est parti vers quelqu'un d'autre.",
@@ -41,6 +44,7 @@ const WITHDRAWN = {
   phone_unreachable: "Votre téléphone n'a pas pu sonner. Vérifiez qu'il est allumé et connecté.",
 };
 const ENDED = {
+  answered_elsewhere: "Un collègue a répondu avant vous. Vous n'avez rien à faire.",
   caller_left: "La personne a raccroché",
   engine_restart: "Le système téléphonique a redémarré : l'appel a été coupé",
 };

@@ -1,4 +1,4 @@
-"""The people who answer: who is here, what they can take, who is next.
+"""The people who answer: who is here, what they can take, what they have had today.
 
 Knows nothing of Asterisk or of screens. A screen and a call meet here: the
 call puts messages in the agent's outbox and awaits a decision; the web drains
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +18,7 @@ from typing import Any
 
 from cti import clock
 
+EXPOSURE_SECONDS = 12 * 3600.0
 MESSAGES_KEPT_MAX = 512  # a screen that missed more than this gets a snapshot instead
 
 
@@ -153,6 +154,46 @@ Decision = Accept | Decline | Orient | End
 
 
 @dataclass
+class WrapUp:
+    """The minutes after a talk."""
+
+    call_id: str
+    ends_at: float  # monotonic seconds
+    extended: bool = False  # once, without asking anybody
+    form: bool = True  # whether the screen asks what the call came to
+
+
+@dataclass
+class Exposure:
+    """What the talks of the past hours have been for one person: for who is asked next alone.
+
+    Never shown to others, and in no figures: who has had much is spared, not judged.
+    """
+
+    # (monotonic seconds at its end, weighted minutes), the oldest first
+    _talks: deque[tuple[float, float]] = field(default_factory=deque)
+
+    def add(self, ended_at: float, minutes: float, weight: float) -> None:
+        """A talk is over. ``weight``: 1 for a usual one, more for a hard one."""
+        self._talks.append((ended_at, minutes * weight))
+        self._forget(ended_at)
+
+    def talks(self, now: float) -> int:
+        """How many talks they have had in the past twelve hours."""
+        self._forget(now)
+        return len(self._talks)
+
+    def load_minutes(self, now: float) -> float:
+        """The weighted minutes of those talks."""
+        self._forget(now)
+        return sum(minutes for _, minutes in self._talks)
+
+    def _forget(self, now: float) -> None:
+        while self._talks and now - self._talks[0][0] > EXPOSURE_SECONDS:
+            self._talks.popleft()
+
+
+@dataclass
 class Engagement:
     """The one call an agent is offered or has, and what the agent decides about it."""
 
@@ -182,7 +223,12 @@ class Agent:
     since_at: datetime = field(default_factory=clock.now)
     call_id: str | None = None  # the call they are reserved for, in, or resting from
     free_since: float = field(default_factory=clock.monotonic)  # monotonic seconds
-    missed: int = 0  # rings missed in a row
+    missed: int = 0  # rings missed in a row; from the first on they are asked after the others
+    shift_ends_at: datetime | None = None  # as they said
+    one_more: bool = False  # they take one more talk, however near the end of their shift
+    phone_away: bool = False  # the engine does not know where their phone is
+    exposure: Exposure = field(default_factory=Exposure)
+    rest: WrapUp | None = None  # the wrap-up they are in, or that a caller interrupted
     screens_late: int = 0  # pops in a row that their screen did not show in time
     times_ready: int = 0  # how often they have said READY themselves
     engagement: Engagement | None = None
@@ -211,32 +257,23 @@ class Agent:
             "presence": self.presence.value,
             "reason": self.reason,
             "since": self.since_at.isoformat(),
+            "wrap_up": self._wrap_up_view(),
         }
 
+    def duty_view(self) -> dict[str, Any]:
+        """The ``duty.changed`` data."""
+        ends_at = self.shift_ends_at
+        return {
+            "ends_at": ends_at.isoformat() if ends_at else None,
+            "one_more": self.one_more,
+            "stands_in": self.stands_in,
+        }
 
-def next_free(
-    agents: Iterable[Agent],
-    role: Role,
-    language: str | None,
-    passed_over: frozenset[str] = frozenset(),
-    wanted: str | None = None,
-    skills: frozenset[str] = frozenset(),
-) -> Agent | None:
-    """Choose who is offered the next call: the one free for longest.
-
-    A pure choice: reserving them is the team's. ``passed_over`` holds the ids of
-    those already tried in this round, ``wanted`` names one person and no other.
-    A language or a skill is never silently widened: somebody who has it, or nobody.
-    """
-    candidates = [
-        agent
-        for agent in agents
-        if agent.presence is Presence.READY
-        and agent.outbox.screens > 0
-        and agent.id not in passed_over
-        and (
-            agent.id == wanted if wanted else role in agent.roles and skills <= agent.skills.keys()
-        )
-        and (language is None or language in agent.languages)
-    ]
-    return min(candidates, key=lambda agent: (agent.free_since, agent.id), default=None)
+    def _wrap_up_view(self) -> dict[str, Any] | None:
+        if self.presence is not Presence.WRAP_UP or self.rest is None:
+            return None
+        return {
+            "seconds_left": max(0, round(self.rest.ends_at - clock.monotonic())),
+            "may_extend": not self.rest.extended,
+            "form": self.rest.form,
+        }

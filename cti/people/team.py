@@ -1,29 +1,31 @@
 """The team on duty: who is present, who is reserved for which call, and telling it truly.
 
-Every change of presence goes through here: memory first (the screens), then the
-store. Reserving is the store's one atomic statement; when the store is slow, this
-single controller reserves in memory and says that it is degraded.
+Every change of presence goes through here: memory first (the screens), then the store
+(``kept.py``). What nobody chose is said with its reason, and never counts against a person:
+only a phone that rang to its end was missed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
 
 from cti import clock
-from cti.people.agents import CHOSEN_BY_AGENTS, Agent, Presence, Role, next_free
+from cti.people import choosing
+from cti.people.agents import CHOSEN_BY_AGENTS, Agent, Presence, Role, WrapUp
+from cti.people.choosing import LINES, ON_DUTY, Need
+from cti.people.kept import KeptPresences, PresenceStore
 from cti.tasks import Group
 
-log = logging.getLogger("fil.people")
-
 LOOKED_EVERY_SECONDS = 0.5
-RESERVE_SECONDS_MAX = 0.3  # then memory decides, and the store follows
 SCREEN_GRACE_SECONDS = 15.0  # a screen that drops may come back before we act on it
-LINES = {"regulators": "Régulateurs", "listeners": "Écoutants"}
-LINE_ROLES = {"regulators": Role.REGULATOR, "listeners": Role.LISTENER}
+LAST_TALK_BEFORE_SECONDS = 1200.0  # so near the end of a shift, a talk begins only on a yes
+SHIFT_SECONDS_MAX = 24 * 3600.0
+MISSED_MAX = 2  # rings in a row; the first is asked about, this one is a pause
+HARD_TIMES = 2.0  # a hard talk weighs so much more, and its wrap-up is so much longer
+REASONS_CHOSEN = frozenset({"pause", "debriefing", "support", "technical"})
 DISPOSITIONS = {
     "ecoute": "Écoute",
     "orientation": "Orientation",
@@ -31,24 +33,6 @@ DISPOSITIONS = {
     "silencieux": "Appel silencieux",
     "autre": "Autre",
 }
-ON_DUTY = frozenset({Presence.READY, Presence.RESERVED, Presence.TALKING, Presence.WRAP_UP})
-
-
-class PresenceStore(Protocol):
-    """Where presence outlives us."""
-
-    async def reserve(self, agent_id: str, call_id: str) -> bool:
-        """Take the agent for the call if, and only if, they are READY. One atomic statement."""
-
-    async def set_presence(
-        self,
-        agent_id: str,
-        presence: str,
-        reason: str | None,
-        call_id: str | None,
-        since_at: datetime,
-    ) -> None:
-        """Write a presence, and since when it is so."""
 
 
 class Team:
@@ -62,19 +46,20 @@ class Team:
         wrap_up_seconds: float,
     ) -> None:
         self.agents = {agent.id: agent for agent in agents}
-        self.degraded = False
         self.changed = asyncio.Event()  # somebody's presence changed: lines look again
         self.presence_moved: Callable[[], None] = lambda: None
-        self._store = store
+        self._kept = KeptPresences(store)
         self._on_wrapup = on_wrapup
         self._wrap_up_seconds = wrap_up_seconds
         self._pending: dict[str, tuple[Presence, str | None]] = {}
         self._rung_again: dict[str, str] = {}  # agent, the call whose talk they lost
-        self._wrap_up_calls: dict[str, tuple[str, float]] = {}  # agent -> call, monotonic end
-        self._writes: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
-        self._stored = True  # every presence is in the store
         self._screen_lost_at: dict[str, float] = {}
         self._system: tuple[list[str], str | None] = ([], None)
+
+    @property
+    def degraded(self) -> bool:
+        """Whether memory decides, because the store does not answer."""
+        return self._kept.degraded
 
     # -- what an agent chooses ------------------------------------------------
 
@@ -88,7 +73,14 @@ class Team:
         """
         if presence not in CHOSEN_BY_AGENTS:
             return "not_yours_to_set"
-        agent.times_ready += presence is Presence.READY
+        if reason is not None and reason not in REASONS_CHOSEN:
+            return "no_such_reason"
+        if presence is Presence.READY:
+            agent.times_ready += 1
+            agent.missed = 0
+            agent.one_more |= self._shift_ends_soon(agent)  # they have been told, and go on
+        if presence is Presence.LOGGED_OUT:
+            agent.shift_ends_at, agent.one_more = None, False
         if agent.presence in (Presence.RESERVED, Presence.TALKING):
             self._pending[agent.id] = (presence, reason)
             return None
@@ -96,54 +88,67 @@ class Team:
         self.move(agent, presence, reason)
         return None
 
+    def here(self, agent: Agent) -> None:
+        """They are still there, and missed a ring: they are asked in their turn again."""
+        agent.missed = 0
+        self.changed.set()
+
+    def set_duty(self, agent: Agent, ends_at: datetime | None, one_more: bool | None) -> str | None:
+        """Say when the shift ends, and whether one more talk may begin near its end.
+
+        None leaves either as it is. Returns an error code, or None.
+        """
+        if ends_at is not None:
+            if ends_at.tzinfo is None:
+                return "no_such_time"
+            if not timedelta() < ends_at - clock.now() <= timedelta(seconds=SHIFT_SECONDS_MAX):
+                return "no_such_time"
+            agent.shift_ends_at = ends_at
+        if one_more is not None:
+            agent.one_more = one_more
+            if one_more and (agent.presence, agent.reason) == (Presence.NOT_READY, "shift_over"):
+                self.move(agent, Presence.READY)
+        agent.outbox.push("duty.changed", agent.duty_view())
+        self.changed.set()
+        return None
+
+    def extend_wrap_up(self, agent: Agent, call_id: str) -> str | None:
+        """Give the agent as much time again, once. Returns an error code, or None."""
+        rest = agent.rest
+        if agent.presence is not Presence.WRAP_UP or rest is None or rest.call_id != call_id:
+            return "no_such_wrapup"
+        if rest.extended:
+            return "already_extended"
+        rest.extended = True
+        rest.ends_at += self._wrap_up_seconds
+        agent.outbox.push("presence.changed", agent.presence_view())
+        return None
+
     async def wrapup_done(self, agent: Agent, call_id: str, disposition: str) -> str | None:
         """Close the wrap-up of a call with what it came to. Returns an error code, or None."""
         if disposition not in DISPOSITIONS:
             return "no_such_disposition"
-        call, _ = self._wrap_up_calls.get(agent.id, (None, 0.0))
-        if call != call_id:
+        if agent.rest is None or agent.rest.call_id != call_id:
             return "no_such_wrapup"
         self._on_wrapup(call_id, agent.id, disposition)
-        self._end_wrap_up(agent)
+        agent.rest.form = False
+        if agent.presence is Presence.WRAP_UP:  # else a caller has interrupted it
+            self._end_wrap_up(agent)
         return None
 
     # -- what a call does to an agent -----------------------------------------
 
-    def choose(
-        self,
-        line: str,
-        language: str | None,
-        passed_over: frozenset[str],
-        wanted: str | None,
-        skills: frozenset[str] = frozenset(),
-    ) -> Agent | None:
-        """Who would be offered the next call of this line; reserves nobody."""
-        agents, role = self.agents.values(), LINE_ROLES[line]
-        return next_free(agents, role, language, passed_over, wanted, skills)
-
     def on_duty(self, line: str) -> int:
         """How many who take this line are working now, free or not."""
+        role = choosing.LINE_ROLES[line]
         return sum(
-            agent.presence in ON_DUTY and LINE_ROLES[line] in agent.roles
-            for agent in self.agents.values()
+            agent.presence in ON_DUTY and role in agent.roles for agent in self.agents.values()
         )
 
-    def anyone_on_duty(
-        self,
-        line: str,
-        language: str | None,
-        but: Agent | None = None,
-        skills: Iterable[str] = (),
-    ) -> bool:
-        """Whether somebody who takes this line is working now, free or not; ``but`` not counted."""
-        role = LINE_ROLES[line]
+    def anyone_on_duty(self, need: Need, but: Agent | None = None) -> bool:
+        """Whether somebody is working who could take this caller, free or not, ``but`` apart."""
         return any(
-            agent.presence in ON_DUTY
-            and agent is not but
-            and role in agent.roles
-            and (language is None or language in agent.languages)
-            and agent.skills.keys() >= set(skills)
-            for agent in self.agents.values()
+            agent is not but and choosing.serves(agent, need) for agent in self.agents.values()
         )
 
     async def somebody_comes(self, here: Callable[[], bool]) -> None:
@@ -151,26 +156,22 @@ class Team:
         while not here():  # noqa: ASYNC110 -- many wait, each for its own
             await asyncio.sleep(LOOKED_EVERY_SECONDS)
 
-    async def reserve(self, agent: Agent, call_id: str) -> bool:
+    async def reserve(self, agent: Agent, call_id: str, rest_of: str | None = None) -> bool:
         """Take a READY agent for one call; False when somebody else was faster.
 
-        Answers within 300 ms: a slower store is overruled by memory, which is the
-        whole truth while this is the only controller.
+        ``rest_of``: the call after which they may be resting; their rest goes on if this
+        comes to nothing. Answers within 300 ms.
         """
-        if agent.presence is not Presence.READY:
+        resting = agent.presence is Presence.WRAP_UP and agent.call_id == rest_of is not None
+        if agent.presence is not Presence.READY and not resting:
             return False
+        if not resting:
+            agent.rest = None
         self._set(agent, Presence.RESERVED, None, call_id)
-        try:
-            async with asyncio.timeout(RESERVE_SECONDS_MAX):
-                await self._writes.join()  # their READY itself may still be on its way there
-                won = await self._store.reserve(agent.id, call_id)
-            self.degraded = False
-        except Exception as error:  # noqa: BLE001 -- whatever fails there must not cost a call
-            if not self.degraded:
-                log.warning("team.degraded", extra={"error": type(error).__name__})
-            self.degraded = True
-            won = True
-            self._write(agent)
+        if resting:  # nobody else may take them: there is nothing to compare
+            self._kept.write(agent)
+            return True
+        won = await self._kept.reserve(agent, call_id)
         if not won:
             self._set(agent, Presence.NOT_READY, "taken_elsewhere", None)
         return won
@@ -179,49 +180,117 @@ class Team:
         self, agent: Agent, presence: Presence, reason: str | None = None, call: str | None = None
     ) -> None:
         """Change a presence: screens at once, store in order, lines look again."""
-        if presence is Presence.READY and agent.presence is not Presence.RESERVED:
-            agent.missed = 0
+        if presence is Presence.READY:
+            presence, reason = self._if_ready(agent)
         self._set(agent, presence, reason, call)
-        self._write(agent)
+        self._kept.write(agent)
+
+    def _if_ready(self, agent: Agent) -> tuple[Presence, str | None]:
+        """What somebody who could take a call can truly take."""
+        if agent.phone_away:
+            return Presence.NOT_READY, "phone_away"
+        if self._shift_ends_soon(agent) and not agent.one_more:
+            return Presence.NOT_READY, "shift_over"
+        return Presence.READY, None
+
+    def _shift_ends_soon(self, agent: Agent) -> bool:
+        if agent.shift_ends_at is None:
+            return False
+        left = agent.shift_ends_at - clock.now()
+        return left < timedelta(seconds=LAST_TALK_BEFORE_SECONDS)
 
     def withdraw(
         self, agent: Agent, presence: Presence = Presence.READY, reason: str | None = None
     ) -> None:
         """Give back a reserved agent, to ``presence`` unless they chose to stop since."""
-        chosen, chosen_reason = self._pending.pop(agent.id, (Presence.READY, None))
-        if chosen is not Presence.READY:
-            presence, reason = chosen, chosen_reason
+        chosen = self._pending.pop(agent.id, None)
+        if chosen is not None and chosen[0] is Presence.READY:
+            agent.rest = None  # they want calls again
+        elif chosen is not None:
+            presence, reason = chosen
         if agent.id in self._rung_again:
             call_id = self._rung_again[agent.id]
             self.start_wrap_up(agent, call_id)
             self._pending[agent.id] = (presence, reason)
+        elif agent.rest is not None:  # the caller for whom it was interrupted did not come
+            if presence is not Presence.READY:
+                self._pending[agent.id] = (presence, reason)
+            self.move(agent, Presence.WRAP_UP, None, agent.rest.call_id)
         else:
             self.move(agent, presence, reason)
+
+    def missed(self, agent: Agent) -> None:
+        """Give back a reserved agent whose phone rang in vain: once they are asked, twice rested.
+
+        Not one who was resting, and was not asked to be there.
+        """
+        if agent.rest is not None or agent.id in self._rung_again:
+            self.withdraw(agent)
+            return
+        agent.missed += 1
+        if agent.missed < MISSED_MAX:
+            self.withdraw(agent)
+            agent.outbox.push("presence.asked", {})
+            return
+        self.withdraw(agent, Presence.NOT_READY, "missed")
+        self.alert("missed", agent)
+
+    def alert(self, kind: str, agent: Agent) -> None:
+        """Tell every supervisor who is here of something about a colleague."""
+        named = {"id": agent.id, "name": agent.name}
+        for other in self.agents.values():
+            if Role.SUPERVISOR in other.roles and other is not agent:
+                other.outbox.push("team.alert", {"kind": kind, "agent": named})
 
     def ring_again(self, agent: Agent, call_id: str) -> None:
         """Their phone was lost in a talk: it rings again; in vain, the talk's wrap-up follows."""
         self._rung_again[agent.id] = call_id
         self.move(agent, Presence.RESERVED, None, call_id)
 
+    def talks(self, agent: Agent, call_id: str) -> None:
+        """They have a caller."""
+        agent.missed, agent.one_more, agent.rest = 0, False, None
+        self.move(agent, Presence.TALKING, None, call_id)
+
     def rest_after_wrap_up(self, agent: Agent, reason: str) -> None:
         """No more calls after this wrap-up, until the agent wants them."""
         self._pending[agent.id] = (Presence.NOT_READY, reason)
 
-    def start_wrap_up(self, agent: Agent, call_id: str) -> None:
-        """The talk is over: give the agent time to breathe and write."""
+    def start_wrap_up(
+        self, agent: Agent, call_id: str, *, hard: bool = False, form: bool = True
+    ) -> None:
+        """The talk is over: give the agent time to breathe and write.
+
+        ``hard``: somebody was at risk, or hurt them: it counts for more, and lasts longer.
+        """
         self._rung_again.pop(agent.id, None)
-        self._wrap_up_calls[agent.id] = (call_id, clock.monotonic() + self._wrap_up_seconds)
+        now = clock.monotonic()
+        times = HARD_TIMES if hard else 1.0
+        if agent.presence is Presence.TALKING:
+            minutes = (clock.now() - agent.since_at).total_seconds() / 60
+            agent.exposure.add(now, max(0.0, minutes), times)
+        agent.rest = WrapUp(call_id, now + self._wrap_up_seconds * times, form=form)
         self.move(agent, Presence.WRAP_UP, None, call_id)
 
     def free_the_unclaimed(self) -> None:
         """Once every call is taken back: nobody stays held by a call that is no more."""
         for agent in self.agents.values():
             in_call = agent.presence in (Presence.RESERVED, Presence.TALKING)
-            resting = agent.presence is Presence.WRAP_UP and agent.id in self._wrap_up_calls
+            resting = agent.presence is Presence.WRAP_UP and agent.rest is not None
             if (in_call and agent.engagement is None) or (
                 agent.presence is Presence.WRAP_UP and not resting
             ):
                 self.withdraw(agent)
+
+    def phone_is(self, agent: Agent, away: bool) -> None:
+        """The engine knows, or does not know, where their phone is. Not for during a call."""
+        if agent.phone_away == away:
+            return
+        agent.phone_away = away
+        if away and agent.presence is Presence.READY:
+            self.move(agent, Presence.NOT_READY, "phone_away")
+        elif not away and (agent.presence, agent.reason) == (Presence.NOT_READY, "phone_away"):
+            self.move(agent, Presence.READY)
 
     # -- the database, and what is said of it ---------------------------------
 
@@ -244,7 +313,7 @@ class Team:
     def store_all(self) -> None:
         """Write every presence again: the store may have missed some; memory is what is true."""
         for agent in self.agents.values():
-            self._write(agent)
+            self._kept.write(agent)
 
     def system_is(self, reasons: list[str], advice: str | None) -> None:
         """Tell every screen what is missing behind the line, when that has changed."""
@@ -271,10 +340,14 @@ class Team:
         return {
             "agent": {"id": agent.id, "name": agent.name, "roles": sorted(agent.roles)},
             "presence": agent.presence_view(),
+            "duty": agent.duty_view(),
+            "asked": agent.missed > 0 and agent.presence is Presence.READY,
             "call": engagement.view if engagement else None,
             "call_state": engagement.state if engagement else None,
             "can_accept": bool(engagement and engagement.can_accept_on_screen),
-            "wrapup_call": self._wrap_up_calls.get(agent.id, (None, 0.0))[0],
+            "wrapup_call": agent.rest.call_id
+            if agent.rest and agent.presence is Presence.WRAP_UP
+            else None,
             "lines": [{"id": id_, "label": label} for id_, label in LINES.items()],
             "colleagues": [
                 {
@@ -293,22 +366,22 @@ class Team:
     # -- what goes on by itself -----------------------------------------------
 
     async def run(self) -> None:
-        """Write presences to the store in order, end wrap-ups, notice lost screens. For ever."""
+        """Write presences to the store, end wrap-ups, notice lost screens. For ever."""
         async with Group() as tasks:
-            tasks.create_task(self._write_all())
+            tasks.create_task(self._kept.run())
             tasks.create_task(self._watch())
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(LOOKED_EVERY_SECONDS)
             now = clock.monotonic()
-            if self._stored:
-                self.degraded = False  # what memory decided is in the store
             for agent in list(self.agents.values()):
-                _, wrap_up_ends = self._wrap_up_calls.get(agent.id, ("", now + 1))
-                if agent.presence is Presence.WRAP_UP and wrap_up_ends <= now:
+                rest_is_over = agent.rest is not None and agent.rest.ends_at <= now
+                if agent.presence is Presence.WRAP_UP and rest_is_over:
                     self._end_wrap_up(agent)
                 self._notice_screen(agent, now)
+                if agent.presence is Presence.READY and self._if_ready(agent)[1] == "shift_over":
+                    self.move(agent, Presence.READY)
 
     def _notice_screen(self, agent: Agent, now: float) -> None:
         if agent.presence is not Presence.READY or agent.outbox.screens:
@@ -320,6 +393,7 @@ class Team:
 
     def _end_wrap_up(self, agent: Agent) -> None:
         presence, reason = self._pending.pop(agent.id, (Presence.READY, None))
+        agent.rest = None
         self.move(agent, presence, reason)
 
     def _set(
@@ -327,36 +401,12 @@ class Team:
     ) -> None:
         if presence is Presence.READY and agent.presence is not Presence.RESERVED:
             agent.free_since = clock.monotonic()
-        if presence is not Presence.WRAP_UP:
-            self._wrap_up_calls.pop(agent.id, None)
+        if presence not in (Presence.WRAP_UP, Presence.RESERVED):
+            agent.rest = None
+        same = (agent.presence, agent.call_id) == (presence, call_id) and call_id is not None
         agent.presence, agent.reason, agent.call_id = presence, reason, call_id
-        agent.since_at = clock.now()
+        if not same:  # a talk taken back after a restart goes on since it began
+            agent.since_at = clock.now()
         agent.outbox.push("presence.changed", agent.presence_view())
         self.changed.set()
         self.presence_moved()
-
-    def _write(self, agent: Agent) -> None:
-        now = (agent.id, agent.presence.value, agent.reason, agent.call_id, agent.since_at)
-        self._writes.put_nowait(lambda: self._store.set_presence(*now))
-        self._stored = False
-
-    async def _write_all(self) -> None:
-        while True:
-            write = await self._writes.get()
-            try:
-                failed = False
-                while not await self._written(write, failed):
-                    failed = True
-                    await asyncio.sleep(1)
-            finally:
-                self._writes.task_done()
-            self._stored = self._writes.empty()
-
-    async def _written(self, write: Callable[[], Awaitable[None]], again: bool) -> bool:
-        try:
-            await write()
-        except Exception as error:  # noqa: BLE001 -- the store comes back, or does not
-            if not again:
-                log.warning("team.presence_not_stored", extra={"error": type(error).__name__})
-            return False
-        return True

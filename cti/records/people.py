@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import CursorResult, Executable, delete, select, update
+from sqlalchemy import ColumnElement, CursorResult, Executable, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -146,15 +146,30 @@ class PeopleStore:
 
         return dict(await self._database.read(work))
 
-    async def reserve(self, agent_id: str, call_id: str) -> bool:
+    async def reserve(
+        self,
+        agent_id: str,
+        call_id: str,
+        since_at: datetime | None = None,
+        known_since_at: datetime | None = None,
+    ) -> bool:
         """Take someone who is READY for one call. True for exactly one of those who ask at once.
 
-        Who gives up waiting has most likely not won; they ``set_presence`` to be sure.
+        ``known_since_at``: also whoever is as they were last written by who asks. Who gives up
+        waiting has most likely not won; they ``set_presence`` to be sure.
         """
+        free: ColumnElement[bool] = Agent.presence == "READY"
+        if known_since_at is not None:
+            free = or_(free, Agent.since_at == known_since_at)
         taken = await self._run(
             update(Agent)
-            .where(Agent.id == agent_id, Agent.presence == "READY")
-            .values(presence="RESERVED", reason=None, call_id=call_id, since_at=clock.now())
+            .where(Agent.id == agent_id, free)
+            .values(
+                presence="RESERVED",
+                reason=None,
+                call_id=call_id,
+                since_at=since_at or clock.now(),
+            )
         )
         return taken == 1
 

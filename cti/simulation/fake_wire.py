@@ -19,6 +19,7 @@ from cti.simulation.fake_channel import Bridge, Channel, Json, Playback, Reply, 
 
 if TYPE_CHECKING:
     from cti.simulation.fake import FakeAsterisk
+    from cti.simulation.fake_people import FakePhone
 
 NOT_OURS = {"message": "Channel not in Stasis application"}
 NO_CHANNEL = {"message": "Channel not found"}
@@ -311,17 +312,24 @@ def _application(engine: FakeAsterisk, name: str) -> Json:
     }
 
 
+@_on("GET", "/endpoints/PJSIP")
+def _endpoints(c: Command) -> None:
+    c.reply(200, [_known(phone) for phone in c.engine.phones.values()])
+
+
 @_on("GET", "/endpoints/PJSIP/{id}")
 def _endpoint(c: Command) -> None:
     phone = c.engine.phones.get(c.ids["id"])
     if phone is None:
         c.reply(404, {"message": "Endpoint not found"})
         return
+    c.reply(200, _known(phone))
+
+
+def _known(phone: FakePhone) -> Json:
     calls = [call.channel_id for call in phone.calls]
     state = "online" if phone.registered else "offline"
-    c.reply(
-        200, {"technology": "PJSIP", "resource": phone.name, "state": state, "channel_ids": calls}
-    )
+    return {"technology": "PJSIP", "resource": phone.name, "state": state, "channel_ids": calls}
 
 
 @_on("POST", "/events/claim")

@@ -178,23 +178,30 @@ class MemoryPresence:
         self.rows: dict[str, tuple[str, str | None, str | None]] = dict.fromkeys(
             agents, ("LOGGED_OUT", None, None)
         )
+        self._since: dict[str, datetime] = {}
         self._chance = chance
         self._weather = weather
 
-    async def reserve(self, agent_id: str, call_id: str) -> bool:
-        """Take the agent if they are READY."""
+    async def reserve(
+        self, agent_id: str, call_id: str, since_at: datetime, known_since_at: datetime | None
+    ) -> bool:
+        """Take the agent if they are READY, or as they were known."""
         try:
             await self._weather.pass_through()
         except asyncio.CancelledError:
             # Who asked has stopped waiting: now and then it had just been done.
             if not self._weather.away and self._chance.random() < 0.2:
-                self._take(agent_id, call_id)
+                self._take(agent_id, call_id, since_at, known_since_at)
             raise
-        return self._take(agent_id, call_id)
+        return self._take(agent_id, call_id, since_at, known_since_at)
 
-    def _take(self, agent_id: str, call_id: str) -> bool:
-        free = self.rows[agent_id][0] == "READY"
+    def _take(
+        self, agent_id: str, call_id: str, since_at: datetime, known: datetime | None
+    ) -> bool:
+        as_known = known is not None and self._since.get(agent_id) == known
+        free = self.rows[agent_id][0] == "READY" or as_known
         if free:
+            self._since[agent_id] = since_at
             self.rows[agent_id] = ("RESERVED", None, call_id)
         return free
 
@@ -204,8 +211,9 @@ class MemoryPresence:
         presence: str,
         reason: str | None,
         call_id: str | None,
-        since_at: datetime,  # noqa: ARG002 -- the judge looks at no time of a presence
+        since_at: datetime,
     ) -> None:
         """Write a presence."""
         await self._weather.pass_through()
         self.rows[agent_id] = (presence, reason, call_id)
+        self._since[agent_id] = since_at

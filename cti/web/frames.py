@@ -12,7 +12,7 @@ import unicodedata
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 PROTOCOL = "fil.cti.v1"
 HANDOVER_CHARS_MAX = 2000
@@ -103,6 +103,23 @@ class WrapupDone(Closed):
     disposition: Name
 
 
+class PresenceHere(Closed):
+    """I am still there, though my phone rang in vain."""
+
+
+class WrapupExtend(Closed):
+    """I need as much time again after this call; once."""
+
+    call: Name
+
+
+class DutySet(Closed):
+    """When my shift ends, and whether I take one more talk near its end; null: as it is."""
+
+    ends_at: AwareDatetime | None = Field(default=None, strict=False)
+    one_more: bool | None = None
+
+
 class Ack(Closed):
     """Every frame up to ``seq`` has been displayed to me."""
 
@@ -118,11 +135,14 @@ class Resume(Closed):
 
 OPS: dict[str, type[Closed]] = {
     "presence.set": PresenceSet,
+    "presence.here": PresenceHere,
+    "duty.set": DutySet,
     "call.accept": CallAccept,
     "call.decline": CallDecline,
     "call.orient": CallOrient,
     "call.end": CallEnd,
     "wrapup.done": WrapupDone,
+    "wrapup.extend": WrapupExtend,
     "ack": Ack,
     "resume": Resume,
 }
@@ -155,12 +175,47 @@ class Hello(Open):
     heartbeat_seconds: int
 
 
+class WrapupView(Open):
+    """How much is left of the minutes after a call."""
+
+    seconds_left: float
+    may_extend: bool = Field(description="whether wrapup.extend still gives as much again")
+    form: bool = Field(description="whether wrapup.done is to say what the call came to")
+
+
 class PresenceView(Open):
     """What the agent can take now, since when."""
 
     presence: Literal["LOGGED_OUT", "NOT_READY", "READY", "RESERVED", "TALKING", "WRAP_UP"]
     reason: str | None
     since: datetime
+    wrap_up: WrapupView | None = Field(default=None, description="in WRAP_UP alone")
+
+
+class DutyView(Open):
+    """When the agent's shift ends, as they said, and what they agreed to."""
+
+    ends_at: datetime | None
+    one_more: bool = Field(description="they take one more talk, however near the end")
+    stands_in: bool = Field(description="they may be rung as a regulator when there is none")
+
+
+class PresenceAsked(Open):
+    """Your phone rang in vain: are you still there? Answer presence.here, or pause."""
+
+
+class Named(Open):
+    """A person, named."""
+
+    id: str
+    name: str
+
+
+class TeamAlert(Open):
+    """Something about a colleague, for supervisors."""
+
+    kind: str = Field(description="missed: two rings in a row, so that they were paused")
+    agent: Named
 
 
 class CallRef(Open):
@@ -178,6 +233,8 @@ class CallView(CallRef):
     path: list[str] = Field(description="the lines where the caller has been, oldest first")
     handover: str | None
     danger: bool | None
+    danger_level: int = Field(default=0, description="0 none, 1, 2, 3 danger now")
+    returned: bool = Field(default=False, description="their talk broke off a moment ago")
     told: dict[str, str] = Field(description="what the caller told with keys")
 
 
@@ -222,6 +279,8 @@ class Snapshot(Open):
 
     agent: Person
     presence: PresenceView
+    duty: DutyView
+    asked: bool = Field(description="presence.asked still waits for an answer")
     call: CallView | None
     call_state: Literal["offered", "connected"] | None
     wrapup_call: str | None = Field(default=None, description="the call to name in wrapup.done")
@@ -250,10 +309,14 @@ class CallUpdated(Open):
 
 
 class CallWithdrawn(Open):
-    """The offer is over: the caller left, or somebody else has the call."""
+    """The offer is over, and counts against nobody unless it says ``missed``."""
 
     call: CallRef
-    reason: str | None
+    reason: str | None = Field(
+        description="caller_left, answered_elsewhere (a colleague was faster), withdrawn, language "
+        "(another person is needed by now), declined, hung_up, missed, screen_lost, "
+        "phone_unreachable, engine_restart"
+    )
 
 
 class CallConnected(Open):
@@ -271,13 +334,6 @@ class CallEnded(Open):
         description="ended, caller_left, engine_restart (the telephone system started again), "
         "or lost: the agent's phone dropped and rings again",
     )
-
-
-class Named(Open):
-    """A person, named."""
-
-    id: str
-    name: str
 
 
 class CallJoined(Open):
@@ -298,6 +354,9 @@ EVENTS: dict[str, type[Open]] = {
     "hello": Hello,
     "snapshot": Snapshot,
     "presence.changed": PresenceView,
+    "presence.asked": PresenceAsked,
+    "duty.changed": DutyView,
+    "team.alert": TeamAlert,
     "system.changed": SystemView,
     "call.offered": CallOffered,
     "call.updated": CallUpdated,

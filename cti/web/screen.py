@@ -13,6 +13,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -31,9 +32,12 @@ from cti.web.frames import (
     CallEnd,
     CallOrient,
     Closed,
+    DutySet,
+    PresenceHere,
     PresenceSet,
     Resume,
     WrapupDone,
+    WrapupExtend,
 )
 
 log = logging.getLogger(__name__)
@@ -66,6 +70,15 @@ class Team(Protocol):
         self, agent: Agent, presence: Presence, reason: str | None
     ) -> str | None:
         """Change what the agent can take; tells their screens. Returns an error code or None."""
+
+    def here(self, agent: Agent) -> None:
+        """They are still there, though their phone rang in vain."""
+
+    def set_duty(self, agent: Agent, ends_at: datetime | None, one_more: bool | None) -> str | None:
+        """When the shift ends, and whether they take one more. Returns an error code or None."""
+
+    def extend_wrap_up(self, agent: Agent, call_id: str) -> str | None:
+        """Give as much time again. Returns an error code or None."""
 
     async def wrapup_done(self, agent: Agent, call_id: str, disposition: str) -> str | None:
         """Close the wrap-up of a call. Returns an error code or None."""
@@ -298,6 +311,13 @@ class Screen:
                 )
             case CallEnd(call=call):
                 return agent.decide(call, End())
+            case PresenceHere():
+                self._team.here(agent)
+                return None
+            case DutySet(ends_at=ends_at, one_more=one_more):
+                return self._team.set_duty(agent, ends_at, one_more)
+            case WrapupExtend(call=call):
+                return self._team.extend_wrap_up(agent, call)
             case WrapupDone(call=call, disposition=disposition):
                 return await self._team.wrapup_done(agent, call, disposition)
         raise MistakeError("unknown_op")

@@ -19,6 +19,11 @@ _COMMANDS = {
     "already_oriented": "Quelqu'un d'autre est déjà appelé ou déjà là pour cette personne.",
     "no_such_disposition": "Ce motif n'existe pas. Choisissez-en un dans la liste.",
     "no_such_wrapup": "Cet appel est déjà rangé. Vous n'avez rien à faire.",
+    "already_extended": "Vous avez déjà pris ce temps en plus. Finissez, "
+    "ou choisissez En pause : l'état suivra après l'appel.",
+    "no_such_reason": "Cette raison n'existe pas. Choisissez pause, débriefing, soutien "
+    "ou technique.",
+    "no_such_time": "La fin de service se dit avec son fuseau, dans les 24 heures qui viennent.",
     "not_yours_to_set": "La ligne change cet état d'elle-même. "
     "Choisissez Disponible, En pause ou Fin de service.",
     "bad_json": "Le message n'est pas du JSON lisible. Envoyez un objet JSON en texte UTF-8.",

@@ -1,4 +1,4 @@
-"""The people who answer: who is next, what their screens were told, what they may decide."""
+"""The people who answer: what their screens were told, what they may decide."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from cti.people.agents import (
     Outbox,
     Presence,
     Role,
-    next_free,
 )
 
 CALL = "c" * 32
@@ -47,59 +46,6 @@ def agent(
     if screen:
         one.outbox.open_screen(lambda message: None)
     return one
-
-
-def chosen(*agents: Agent, role: Role = Role.REGULATOR, **asked: Any) -> str | None:
-    found = next_free(agents, role, asked.pop("language", "fr"), **asked)
-    return found.id if found else None
-
-
-# -- who is next
-
-
-def test_the_one_free_for_longest_is_next() -> None:
-    assert chosen(agent("rosa", free_since=20), agent("remy", free_since=10)) == "remy"
-
-
-def test_two_free_for_as_long_are_chosen_in_a_stable_order() -> None:
-    rosa, remy = agent("rosa"), agent("remy")
-    assert chosen(rosa, remy) == chosen(remy, rosa) == "remy"
-
-
-def test_those_who_passed_are_passed_over() -> None:
-    rosa, remy = agent("rosa", free_since=20), agent("remy", free_since=10)
-    assert chosen(rosa, remy, passed_over=frozenset({"remy"})) == "rosa"
-    assert chosen(rosa, remy, passed_over=frozenset({"remy", "rosa"})) is None
-
-
-@pytest.mark.parametrize("presence", [p for p in Presence if p is not Presence.READY])
-def test_nobody_is_chosen_who_is_not_ready(presence: Presence) -> None:
-    assert chosen(agent("rosa", presence=presence)) is None
-
-
-def test_nobody_is_chosen_who_has_no_screen_open() -> None:
-    assert chosen(agent("rosa", screen=False)) is None
-
-
-def test_only_the_role_of_the_line_is_chosen() -> None:
-    assert chosen(agent("lea", Role.LISTENER)) is None
-    assert chosen(agent("lea", Role.LISTENER), role=Role.LISTENER) == "lea"
-
-
-def test_a_language_is_never_widened() -> None:
-    rosa = agent("rosa", languages="fr en", free_since=50)
-    remy = agent("remy", languages="fr", free_since=10)
-    assert chosen(rosa, remy, language="en") == "rosa"
-    assert chosen(remy, language="en") is None
-    assert chosen(remy, language="en", wanted="remy") is None
-    assert chosen(remy, language=None) == "remy"
-
-
-def test_a_wanted_person_and_no_other_is_chosen_whatever_their_role() -> None:
-    remy, sam = agent("remy", free_since=1), agent("sam", Role.SUPERVISOR, free_since=2)
-    assert chosen(remy, sam, wanted="sam") == "sam"
-    assert chosen(remy, wanted="sam") is None
-    assert chosen(remy, sam, wanted="sam", passed_over=frozenset({"sam"})) is None
 
 
 # -- what screens are told

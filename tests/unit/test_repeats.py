@@ -13,11 +13,10 @@ import pytest
 from cti import clock
 from cti.calls.repeats import (
     ARRIVALS_KEPT_MAX,
-    BEHIND_SECONDS,
     HOUR_SECONDS,
     Repeats,
-    behind_seconds,
     compare,
+    is_behind,
 )
 from cti.calls.state import Call
 
@@ -119,7 +118,7 @@ def test_one_call_too_many_in_an_hour_is_served_after_others_and_said_to_supervi
         house.leave(calls[-1])
         calls.append(house.arrive("a"))
     assert not any(turned_away(*calls))
-    assert [behind_seconds(call) for call in calls] == [0] * 30 + [BEHIND_SECONDS]
+    assert [is_behind(call) for call in calls] == [False] * 30 + [True]
     assert house.events == [("call.frequent", {"call_id": calls[30].id, "in_an_hour": 31})]
 
 
@@ -127,9 +126,9 @@ def test_whom_a_person_has_heard_is_behind_nobody() -> None:
     house = House(per_hour_max=1)
     house.leave(house.arrive("a"))
     call = house.arrive("a")
-    assert behind_seconds(call) == BEHIND_SECONDS
+    assert is_behind(call)
     call.answered = True
-    assert behind_seconds(call) == 0
+    assert not is_behind(call)
 
 
 def test_calls_of_more_than_an_hour_ago_are_forgotten() -> None:

@@ -7,13 +7,15 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cti.people import kept as kept_module
 from cti.people import team as team_module
 from cti.people.agents import Agent, Engagement, Presence, Role
-from cti.people.team import DISPOSITIONS, Team
+from cti.people.choosing import Need
+from cti.people.team import DISPOSITIONS, LAST_TALK_BEFORE_SECONDS, Team
 
 CALL, OTHER = "a" * 32, "b" * 32
 
@@ -23,20 +25,26 @@ class Store:
 
     def __init__(self) -> None:
         self.presence: dict[str, tuple[str, str | None, str | None]] = {}
+        self.since: dict[str, datetime] = {}
         self.order: list[str] = []
         self.fails = False
         self.taken_elsewhere = False
         self.slow_seconds = 0.0
         self.write_seconds = 0.0
 
-    async def reserve(self, agent_id: str, call_id: str) -> bool:
+    async def reserve(
+        self, agent_id: str, call_id: str, since_at: datetime, known: datetime | None
+    ) -> bool:
         await asyncio.sleep(self.slow_seconds)
         if self.fails:
             raise OSError("the store is away")
         self.order.append("reserve")
-        if self.taken_elsewhere or self.presence.get(agent_id, ("",))[0] != "READY":
+        as_known = known is not None and self.since.get(agent_id) == known
+        ready = self.presence.get(agent_id, ("",))[0] == "READY"
+        if self.taken_elsewhere or not (ready or as_known):
             return False
         self.presence[agent_id] = ("RESERVED", None, call_id)
+        self.since[agent_id] = since_at
         return True
 
     async def set_presence(
@@ -52,6 +60,7 @@ class Store:
             raise OSError("the store is away")
         self.order.append(presence)
         self.presence[agent_id] = (presence, reason, call_id)
+        self.since[agent_id] = since_at
 
 
 def make_team(store: Store, wrap_up_seconds: float = 60) -> tuple[Team, Agent, list[str]]:
@@ -96,16 +105,33 @@ async def ready(team: Team, agent: Agent) -> None:
 # -- reserving
 
 
-async def test_ready_is_written_before_the_reservation_asks_the_store() -> None:
+async def test_a_ready_that_the_store_has_not_heard_of_yet_holds_nobody_up() -> None:
     store = Store()
-    store.write_seconds = 0.05
     team, rosa, _ = make_team(store)
     async with running(team):
         await ready(team, rosa)
         assert await team.reserve(rosa, CALL)
-    assert store.order == ["READY", "reserve"]
+        assert store.order == ["READY", "reserve"]  # its row was never ours: made so first
+        team.move(rosa, Presence.NOT_READY, "pause")
+        await until(lambda: store.presence["rosa"][0] == "NOT_READY")
+        await ready(team, rosa)
+        assert await team.reserve(rosa, CALL)  # one statement: the row is as we left it
+        await asyncio.sleep(2 * kept_module.WRITTEN_AFTER_SECONDS)
+    assert store.order == ["READY", "reserve", "NOT_READY", "reserve"]
     assert store.presence["rosa"] == ("RESERVED", None, CALL)
     assert not team.degraded
+
+
+async def test_whom_another_took_meanwhile_is_not_ours_however_we_left_them() -> None:
+    store = Store()
+    team, rosa, _ = make_team(store)
+    async with running(team):
+        team.move(rosa, Presence.NOT_READY, "pause")
+        await until(lambda: "rosa" in store.presence)
+        await ready(team, rosa)
+        store.presence["rosa"], store.since["rosa"] = ("RESERVED", None, OTHER), datetime.now(UTC)
+        assert not await team.reserve(rosa, CALL)
+    assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "taken_elsewhere")
 
 
 async def test_nobody_is_reserved_twice() -> None:
@@ -228,12 +254,12 @@ async def test_what_is_chosen_in_a_call_waits_for_the_end_of_its_wrap_up() -> No
         await ready(team, rosa)
         assert await team.reserve(rosa, CALL)
         team.move(rosa, Presence.TALKING, None, CALL)
-        assert await team.set_presence(rosa, Presence.NOT_READY, "repas") is None
+        assert await team.set_presence(rosa, Presence.NOT_READY, "pause") is None
         assert rosa.presence is Presence.TALKING
         team.start_wrap_up(rosa, CALL)
         assert rosa.presence is Presence.WRAP_UP
         await until(lambda: rosa.presence is Presence.NOT_READY)
-        assert rosa.reason == "repas"
+        assert rosa.reason == "pause"
 
 
 @pytest.mark.parametrize("presence", [Presence.READY, Presence.NOT_READY])
@@ -241,21 +267,21 @@ async def test_who_chose_to_leave_while_their_phone_rang_is_let_go(presence: Pre
     team, rosa, _ = make_team(Store())
     rosa.presence = Presence.RESERVED
     assert await team.set_presence(rosa, Presence.LOGGED_OUT, None) is None
-    team.withdraw(rosa, presence, "no_answer")
+    team.withdraw(rosa, presence, "phone_busy")
     assert (rosa.presence, rosa.reason) == (Presence.LOGGED_OUT, None)
 
 
 async def test_who_did_not_answer_is_not_ready_and_is_told_why() -> None:
     team, rosa, _ = make_team(Store())
     rosa.presence = Presence.RESERVED
-    team.withdraw(rosa, Presence.NOT_READY, "no_answer")
-    assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "no_answer")
+    team.withdraw(rosa, Presence.NOT_READY, "phone_busy")
+    assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "phone_busy")
 
 
 async def test_a_choice_made_in_wrap_up_replaces_the_one_made_in_the_call() -> None:
     team, rosa, _ = make_team(Store())
     rosa.presence = Presence.TALKING
-    await team.set_presence(rosa, Presence.NOT_READY, "repas")
+    await team.set_presence(rosa, Presence.NOT_READY, "pause")
     team.start_wrap_up(rosa, CALL)
     await ready(team, rosa)
     assert rosa.presence is Presence.READY
@@ -384,10 +410,10 @@ def test_somebody_is_on_duty_who_can_take_a_call_now_or_soon(
 ) -> None:
     team, rosa, _ = make_team(Store())
     rosa.presence = presence
-    assert team.anyone_on_duty("regulators", "fr") is on_duty
-    assert not team.anyone_on_duty("listeners", "fr")
-    assert not team.anyone_on_duty("regulators", "en")
-    assert not team.anyone_on_duty("regulators", "fr", but=rosa)
+    assert team.anyone_on_duty(Need("regulators", "fr")) is on_duty
+    assert not team.anyone_on_duty(Need("listeners", "fr"))
+    assert not team.anyone_on_duty(Need("regulators", "en"))
+    assert not team.anyone_on_duty(Need("regulators", "fr"), but=rosa)
 
 
 # -- after a restart
@@ -427,8 +453,13 @@ async def test_every_change_is_told_to_the_screen_and_written_in_order() -> None
     async with running(team):
         for step in steps:
             team.move(rosa, step)
-        await until(lambda: len(store.order) == len(steps))
-    assert shown == store.order == [step.value for step in steps]
+            await until(lambda now=rosa.presence.value: store.order[-1:] == [now])
+        team.move(rosa, Presence.READY)
+        team.move(rosa, Presence.NOT_READY)
+        await until(lambda: len(store.order) > len(steps))
+    names = [step.value for step in steps]
+    assert shown == [*names, "READY", "NOT_READY"]
+    assert store.order == [*names, "NOT_READY"]  # what was over before it could be written is not
 
 
 def test_a_snapshot_shows_colleagues_who_are_here_and_nobody_else() -> None:
@@ -439,3 +470,166 @@ def test_a_snapshot_shows_colleagues_who_are_here_and_nobody_else() -> None:
     assert [colleague["id"] for colleague in snapshot["colleagues"]] == ["lea"]
     assert {d["id"] for d in snapshot["dispositions"]} == set(DISPOSITIONS)
     assert snapshot["call"] is None
+
+
+# -- missed, and not missed
+
+
+def told(agent: Agent, type_: str) -> list[dict[str, object]]:
+    return [m.data for m in agent.outbox.since(0) or [] if m.type == type_]
+
+
+async def test_the_first_ring_in_vain_is_asked_about_and_the_second_is_a_pause() -> None:
+    team, rosa, _ = make_team(Store())
+    team.agents["ada"] = ada = Agent("ada", "Ada", frozenset({Role.SUPERVISOR}), "ada")
+    async with running(team):
+        await ready(team, rosa)
+        assert await team.reserve(rosa, CALL)
+        team.missed(rosa)
+        assert rosa.presence is Presence.READY
+        assert team.snapshot(rosa)["asked"]
+        assert told(rosa, "presence.asked") == [{}]
+        assert told(ada, "team.alert") == []
+        assert await team.reserve(rosa, CALL)
+        team.missed(rosa)
+    assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "missed")
+    alert = {"kind": "missed", "agent": {"id": "rosa", "name": "Rosa"}}
+    assert told(ada, "team.alert") == [alert]
+    assert told(rosa, "team.alert") == []
+
+
+async def test_who_says_that_they_are_still_there_starts_anew() -> None:
+    team, rosa, _ = make_team(Store())
+    async with running(team):
+        await ready(team, rosa)
+        for _ in range(3):
+            assert await team.reserve(rosa, CALL)
+            team.missed(rosa)
+            team.here(rosa)
+            assert not team.snapshot(rosa)["asked"]
+    assert rosa.presence is Presence.READY
+
+
+async def test_a_caller_who_hangs_up_counts_against_nobody() -> None:
+    team, rosa, _ = make_team(Store())
+    async with running(team):
+        await ready(team, rosa)
+        for _ in range(5):
+            assert await team.reserve(rosa, CALL)
+            team.withdraw(rosa)
+    assert (rosa.presence, rosa.missed) == (Presence.READY, 0)
+
+
+# -- a rest that a caller interrupts
+
+
+async def test_a_rest_gives_way_to_its_own_caller_and_goes_on_if_they_do_not_come() -> None:
+    team, rosa, said = make_team(Store())
+    async with running(team):
+        await ready(team, rosa)
+        team.start_wrap_up(rosa, CALL)
+        assert rosa.rest is not None
+        ends_at = rosa.rest.ends_at
+        assert not await team.reserve(rosa, OTHER)
+        assert not await team.reserve(rosa, OTHER, rest_of=OTHER)
+        assert await team.reserve(rosa, OTHER, rest_of=CALL)
+        team.missed(rosa)
+        assert (rosa.presence, rosa.call_id, rosa.missed) == (Presence.WRAP_UP, CALL, 0)
+        assert rosa.rest is not None
+        assert rosa.rest.ends_at == ends_at
+        assert await team.reserve(rosa, OTHER, rest_of=CALL)
+        assert await team.wrapup_done(rosa, CALL, "ecoute") is None  # what it came to still counts
+        team.talks(rosa, OTHER)
+        assert rosa.presence is Presence.TALKING
+    assert said == [f"{CALL}/rosa/ecoute"]
+
+
+# -- wrap-up, its length
+
+
+async def test_a_wrap_up_is_extended_once_without_asking_anybody() -> None:
+    team, rosa, _ = make_team(Store())
+    assert team.extend_wrap_up(rosa, CALL) == "no_such_wrapup"
+    team.start_wrap_up(rosa, CALL)
+    assert rosa.rest is not None
+    before = rosa.rest.ends_at
+    assert rosa.presence_view()["wrap_up"] == {"seconds_left": 60, "may_extend": True, "form": True}
+    assert team.extend_wrap_up(rosa, OTHER) == "no_such_wrapup"
+    assert team.extend_wrap_up(rosa, CALL) is None
+    assert rosa.rest.ends_at == before + 60
+    assert team.extend_wrap_up(rosa, CALL) == "already_extended"
+    assert told(rosa, "presence.changed")[-1]["wrap_up"] == {
+        "seconds_left": 120,
+        "may_extend": False,
+        "form": True,
+    }
+
+
+async def test_after_somebody_at_risk_the_wrap_up_is_longer_and_weighs_more() -> None:
+    team, rosa, _ = make_team(Store())
+    lea = team.agents["lea"]
+    for agent, hard in ((rosa, True), (lea, False)):
+        team.talks(agent, CALL)
+        agent.since_at -= timedelta(minutes=20)
+        team.start_wrap_up(agent, CALL, hard=hard)
+    assert rosa.rest is not None
+    assert lea.rest is not None
+    assert rosa.rest.ends_at - lea.rest.ends_at == pytest.approx(60, abs=1)
+    now = rosa.rest.ends_at
+    assert rosa.exposure.load_minutes(now) == pytest.approx(40, abs=0.1)
+    assert lea.exposure.load_minutes(now) == pytest.approx(20, abs=0.1)
+    assert lea.exposure.talks(now) == 1
+    assert lea.exposure.talks(now + 12 * 3600) == 0
+
+
+# -- the end of a shift
+
+
+async def test_near_the_end_of_a_shift_a_talk_begins_only_on_a_yes() -> None:
+    team, rosa, _ = make_team(Store())
+    near = datetime.now(UTC) + timedelta(seconds=LAST_TALK_BEFORE_SECONDS - 5)
+    await ready(team, rosa)
+    assert team.set_duty(rosa, near, None) is None
+    async with running(team):
+        await until(lambda: rosa.presence is Presence.NOT_READY)
+        assert rosa.reason == "shift_over"
+        assert team.set_duty(rosa, None, True) is None
+        assert rosa.presence is Presence.READY
+        assert await team.reserve(rosa, CALL)
+        team.talks(rosa, CALL)
+        team.start_wrap_up(rosa, CALL)
+        assert await team.wrapup_done(rosa, CALL, "ecoute") is None
+        assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "shift_over")  # one more
+        await ready(team, rosa)  # told so, they choose it again: that is a yes
+        assert rosa.presence is Presence.READY
+
+
+@pytest.mark.parametrize("away", [timedelta(hours=25), timedelta(minutes=-1)])
+async def test_a_shift_ends_today_or_not_at_all(away: timedelta) -> None:
+    team, rosa, _ = make_team(Store())
+    assert team.set_duty(rosa, datetime.now(UTC) + away, None) == "no_such_time"
+    assert team.set_duty(rosa, datetime(2026, 3, 2, 12, 0), None) == "no_such_time"
+    assert rosa.shift_ends_at is None
+
+
+# -- the device
+
+
+async def test_who_has_no_phone_is_not_ready_until_it_is_back() -> None:
+    team, rosa, _ = make_team(Store())
+    team.phone_is(rosa, True)
+    await ready(team, rosa)
+    assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "phone_away")
+    team.phone_is(rosa, False)
+    assert rosa.presence is Presence.READY
+    team.phone_is(rosa, True)
+    assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "phone_away")
+    assert await team.set_presence(rosa, Presence.NOT_READY, "pause") is None
+    team.phone_is(rosa, False)
+    assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "pause")  # they chose it
+
+
+async def test_a_reason_nobody_knows_is_refused() -> None:
+    team, rosa, _ = make_team(Store())
+    assert await team.set_presence(rosa, Presence.NOT_READY, "missed") == "no_such_reason"
+    assert rosa.reason is None

@@ -1,0 +1,30 @@
+"""Presence follows the device: whose phone the engine cannot find is not ready."""
+
+from __future__ import annotations
+
+import asyncio
+
+from cti.asterisk.ari import AriError
+from cti.calls.house import House
+from cti.people.agents import Presence
+
+LOOKED_EVERY_SECONDS = 3.0
+AWAY_LOOKS = 2  # in a row: a phone that changes its address is known under none for a moment
+
+
+async def follow_phones(house: House) -> None:
+    """Ask the engine, for ever, where the phones of those who are here are."""
+    away: dict[str, int] = {}
+    while True:
+        await asyncio.sleep(LOOKED_EVERY_SECONDS)
+        await house.exchange.ari.in_step.wait()
+        try:
+            known = await house.exchange.phones_known()
+        except AriError:
+            continue
+        for agent in list(house.team.agents.values()):
+            here = agent.presence is not Presence.LOGGED_OUT
+            lost = here and agent.phone not in known
+            away[agent.id] = away.get(agent.id, 0) + 1 if lost else 0
+            if not lost or away[agent.id] >= AWAY_LOOKS:
+                house.team.phone_is(agent, lost)

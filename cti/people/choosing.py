@@ -1,0 +1,120 @@
+"""Who is asked to take a caller: a pure choice, the same for one agent as for a thousand.
+
+A language, a gender and a skill are never silently widened: somebody who has them, or nobody.
+Only the level of a skill gives way, in steps, as its flow says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cti import clock
+from cti.people.agents import Agent, Presence, Role
+from ivr.steps import Line, Strategy
+
+LINES = {"regulators": "Régulateurs", "listeners": "Écoutants"}
+LINE_ROLES = {"regulators": Role.REGULATOR, "listeners": Role.LISTENER}
+ON_DUTY = frozenset({Presence.READY, Presence.RESERVED, Presence.TALKING, Presence.WRAP_UP})
+LEVEL_MIN = 1  # of a skill: below it, somebody does not have it
+
+Fit = Literal["own", "stands_in"]
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one caller needs of whoever answers, at this moment."""
+
+    line: Line
+    language: str | None = None
+    skills: Mapping[str, int] = field(default_factory=dict)  # with the level needed now
+    gender: str | None = None
+    wanted: str | None = None  # one person and no other
+    back_to: str | None = None  # the person they were with: first, if they can
+    rest_of: str | None = None  # the call after which that person may be resting
+    passed_over: frozenset[str] = frozenset()  # ids of those already tried in this round
+    starved: bool = False  # waits so long that stand-ins are asked too
+    strategy: Strategy = "longest_idle"
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """Equal for those whom the same people could take, but for whom they ask by name."""
+        skills = tuple(sorted(self.skills.items()))
+        return (self.line, self.language, skills, self.gender, self.starved, self.strategy)
+
+    @property
+    def personal(self) -> bool:
+        """Whether it is about certain people, and the answer is nobody else's."""
+        return bool(self.wanted or self.back_to or self.passed_over)
+
+
+def level_after(level: int, waited_seconds: float, relax_every_seconds: float | None) -> int:
+    """The level of a skill still needed after so long: one less each time, never below 1."""
+    if relax_every_seconds is None:
+        return level
+    return max(LEVEL_MIN, level - int(waited_seconds // relax_every_seconds))
+
+
+def fits(agent: Agent, need: Need) -> Fit | None:
+    """Whether this person could ever take this caller, and as what; free or not."""
+    if need.language is not None and need.language not in agent.languages:
+        return None
+    if need.gender is not None and need.gender != agent.gender:
+        return None
+    if need.wanted is not None:
+        return "own" if agent.id == need.wanted else None
+    if agent.id == need.back_to and agent.roles & set(LINE_ROLES.values()):
+        return "own"  # whoever was with them, whatever the line now asks for
+    if any(agent.skills.get(skill, 0) < level for skill, level in need.skills.items()):
+        return None
+    if LINE_ROLES[need.line] in agent.roles:
+        return "own"
+    stands_in = need.line == "regulators" and agent.stands_in and Role.LISTENER in agent.roles
+    return "stands_in" if stands_in else None
+
+
+def serves(agent: Agent, need: Need) -> bool:
+    """Whether somebody of this line is working for this caller, free or not: worth waiting for."""
+    return agent.presence in ON_DUTY and fits(agent, need) is not None
+
+
+def is_free(agent: Agent, need: Need) -> bool:
+    """Whether this person may be offered this caller now."""
+    if not agent.outbox.screens or agent.id in need.passed_over:
+        return False
+    if agent.presence is Presence.READY:
+        return True
+    # Their rest after this very caller gives way to them, and to nobody else.
+    resting = agent.presence is Presence.WRAP_UP and agent.call_id is not None
+    return resting and agent.id == need.back_to and agent.call_id == need.rest_of
+
+
+STRATEGIES: Mapping[Strategy, Callable[[Agent, float], tuple[float, ...]]] = {
+    "longest_idle": lambda agent, _: (agent.free_since,),
+    "fewest_calls": lambda agent, now: (agent.exposure.talks(now), agent.free_since),
+    "linear": lambda _, __: (),  # in the order of their ids
+    "ring_all": lambda agent, _: (agent.free_since,),
+    "least_load": lambda agent, now: (agent.exposure.load_minutes(now), agent.free_since),
+}
+
+
+def in_order(agents: Iterable[Agent], need: Need) -> list[Agent]:
+    """Those who may be offered this caller now, whom to ask first at the head.
+
+    First the person they were with; those who missed the last ring after the others; stand-ins
+    last, and only for who waits so long, or where nobody of the line is on duty.
+    """
+    now = clock.monotonic()
+    key = STRATEGIES[need.strategy]
+    ranked = []
+    for agent in agents:
+        if not is_free(agent, need) or (fit := fits(agent, need)) is None:
+            continue
+        stands_in = fit == "stands_in"
+        if stands_in and not need.starved:
+            continue
+        first = agent.id != need.back_to
+        ranked.append(((first, stands_in, agent.missed > 0, *key(agent, now), agent.id), agent))
+    ranked.sort(key=lambda one: one[0])
+    return [agent for _, agent in ranked]
