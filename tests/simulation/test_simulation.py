@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from cti.simulation.plans import draw
 from tests.simulated import CRASHES_MIN, served_though_it_crashes_at, steps_of_the_story, told
 
 ROOT = Path(__file__).parents[2]
+FAR = datetime(2040, 1, 1, tzinfo=UTC)
 SEED = "check"
 CHECK_CALLS = 300
 CRASH_EVERY = 24  # steps; tests/simulation crashes at each
@@ -125,7 +127,7 @@ def joins_all_in_one_bridge(patch: pytest.MonkeyPatch) -> None:
 
 
 def reserves_nobody(patch: pytest.MonkeyPatch) -> None:
-    async def reserve(self: Team, agent: Any, call_id: str) -> bool:
+    async def reserve(self: Team, *_: Any) -> bool:
         return True
 
     patch.setattr(Team, "reserve", reserve)
@@ -161,9 +163,12 @@ def says_that_everybody_abandoned(patch: pytest.MonkeyPatch) -> None:
 
 
 def serves_the_latest_first(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(
-        waiting_module.Ask, "rank", lambda ask: (not ask.first, -ask.waiting_since_at.timestamp())
-    )
+    order = waiting_module.Ask.counts_from
+
+    def reversed_order(ask: Any) -> Any:
+        return FAR - (order(ask) - FAR)
+
+    patch.setattr(waiting_module.Ask, "counts_from", reversed_order)
 
 
 def keeps_talk_bridges(patch: pytest.MonkeyPatch) -> None:
