@@ -171,13 +171,12 @@ async def announce_to(leg: ChannelLeg, media: str, seconds: float) -> None:
 
 
 def ask_of(call: Call, step: LineStep) -> Ask:
-    """What this caller wishes for in the line of that step."""
-    assert call.waiting_since_at is not None
+    """What this caller wishes for, or would wish for, in the line of that step."""
     ask = Ask(
         call.id,
         step.line,
         call.caller.language,
-        call.waiting_since_at,
+        call.waiting_since_at or clock.now(),
         first=call.first,
         wanted=call.wanted,
         back_to=call.back_to,

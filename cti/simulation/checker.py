@@ -399,6 +399,8 @@ class Checker:
             )
             if op == "call.oriented" or (op == "event" and data.get("type") == "call.oriented"):
                 wanted = True
+            if op == "event" and data.get("type") == "call.returned":
+                later = True  # the rest of the person they were with gives way to them
             if wait is not None and (line or op in ("leg.answered", "call.closed")):
                 wait.until = at
                 yield wait
