@@ -11,6 +11,7 @@ import errno
 import logging
 import os
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 from aiohttp import web
 
@@ -27,10 +28,11 @@ from cti.calls.waiting import WaitingLines
 from cti.config import Settings, SettingsError
 from cti.flows import FlowFiles
 from cti.lag import WINDOW_SECONDS, Lag, watch_loop
-from cti.people.agents import Presence, Role
+from cti.people.agents import EXPOSURE_SECONDS, Presence, Role
 from cti.people.team import Team
 from cti.records.database import (
     Database,
+    DatabaseAway,
     DatabaseRefused,
     WrongVersion,
     create_database,
@@ -39,6 +41,7 @@ from cti.records.journal import Journal
 from cti.records.people import PeopleStore
 from cti.records.privacy import Keys, KeysRefused, purge
 from cti.records.record import Records
+from cti.records.reports import talks_since
 from cti.standby import Standby
 from cti.tasks import Group
 from cti.web.app import make_app
@@ -49,6 +52,7 @@ log = logging.getLogger("fil.controller")
 
 HEARTBEAT_SECONDS = 1.0
 PURGE_EVERY_SECONDS = 3600.0
+TALKS_ASKED_AGAIN_SECONDS = 30.0
 LAG_MS_MAX = 250  # later than this is said at once; otherwise it is said every minute
 LAG_SAID_EVERY_SECONDS = 60.0
 SOUNDS_LOOKED_AT_EVERY_SECONDS = 1.0
@@ -112,6 +116,7 @@ async def _serve(settings: Settings, ready: asyncio.Event, demo_call: DemoCall |
             if settings.agi_port:
                 tasks.create_task(_serve_agi(house))
             tasks.create_task(_purge(database))
+            tasks.create_task(_remember_talks(house, database))
             tasks.create_task(watch_loop(lags["loop_lag_ms"]))
             tasks.create_task(say_lag(lags["event_lag_ms"], lags["loop_lag_ms"]))
     except BaseExceptionGroup as ended:  # Python 3.11.2 would wrap again what `except*` raises
@@ -264,6 +269,21 @@ async def _tell_on_call(house: House, presence_moved: asyncio.Event) -> None:
         here = [a for a in house.team.agents.values() if a.presence is not Presence.LOGGED_OUT]
         first = [agent.phone for agent in here if Role.REGULATOR in agent.roles]
         await house.exchange.tell_on_call(first or [agent.phone for agent in here])
+
+
+async def _remember_talks(house: House, database: Database) -> None:
+    """Know what people have had today, so that a restart spares the same ones."""
+    began_at = clock.now()
+    while True:
+        try:
+            talks = await talks_since(database, began_at - timedelta(seconds=EXPOSURE_SECONDS))
+        except DatabaseAway:
+            await asyncio.sleep(TALKS_ASKED_AGAIN_SECONDS)
+            continue
+        for talk in talks:
+            if talk.ended_at < began_at:
+                house.team.had(talk.agent_id, talk.ended_at, talk.minutes, talk.danger)
+        return
 
 
 async def _purge(database: Database) -> None:

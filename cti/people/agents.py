@@ -178,6 +178,11 @@ class Exposure:
         self._talks.append((ended_at, minutes * weight))
         self._forget(ended_at)
 
+    def remember(self, ended_at: float, minutes: float, weight: float) -> None:
+        """A talk of before, told out of order."""
+        self.add(ended_at, minutes, weight)
+        self._talks = deque(sorted(self._talks))
+
     def talks(self, now: float) -> int:
         """How many talks they have had in the past twelve hours."""
         self._forget(now)

@@ -272,6 +272,13 @@ class Team:
         agent.rest = WrapUp(call_id, now + self._wrap_up_seconds * times, form=form)
         self.move(agent, Presence.WRAP_UP, None, call_id)
 
+    def had(self, agent_id: str, ended_at: datetime, minutes: float, hard: bool) -> None:
+        """What somebody has had today already, as the records of a life before tell."""
+        if agent_id in self.agents:
+            ago_seconds = (clock.now() - ended_at).total_seconds()
+            exposure = self.agents[agent_id].exposure
+            exposure.remember(clock.monotonic() - ago_seconds, minutes, HARD_TIMES if hard else 1.0)
+
     def free_the_unclaimed(self) -> None:
         """Once every call is taken back: nobody stays held by a call that is no more."""
         for agent in self.agents.values():

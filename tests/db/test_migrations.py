@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import traceback
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,32 @@ async def test_the_tables_go_up_down_and_up_again(empty_url: str) -> None:
 async def test_the_tables_are_what_the_code_believes(database: Database) -> None:
     async with database.engine.connect() as connection:
         assert await connection.run_sync(differences) == []
+
+
+async def test_who_was_skilled_without_a_level_has_the_first_and_keeps_the_skill_on_the_way_back(
+    empty_url: str,
+) -> None:
+    database = create_database(empty_url)
+    add = (
+        "INSERT INTO agents (id, name, roles, languages, skills, phone, password_hash, presence,"
+        " since_at) VALUES ('lea', 'Léa', '[]', '[]', '[\"mineurs\", \"deuil\"]', 'lea', 'x',"
+        " 'READY', '2026-03-02 12:00:00')"
+    )
+
+    async def skills() -> object:
+        async with database.engine.connect() as connection:
+            found = await connection.scalar(text("SELECT skills FROM agents"))
+        return json.loads(found) if isinstance(found, str) else found
+
+    async with database.engine.execution_options(writes=True).begin() as connection:
+        await run_alembic(connection, command.upgrade, "0002")
+        await connection.execute(text(add))
+        await run_alembic(connection, command.upgrade, "0003")
+    assert await skills() == {"mineurs": 1, "deuil": 1}
+    async with database.engine.execution_options(writes=True).begin() as connection:
+        await run_alembic(connection, command.downgrade, "0002")
+    assert await skills() == ["deuil", "mineurs"]
+    await database.close()
 
 
 async def test_migrating_twice_changes_nothing(empty_url: str) -> None:

@@ -16,6 +16,7 @@ from cti.records.models import Call, Event, Sealed
 from cti.records.people import PeopleStore
 from cti.records.privacy import Keys
 from cti.records.record import Records
+from cti.records.reports import talks_since
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -66,6 +67,55 @@ async def test_only_someone_ready_can_be_reserved(people: PeopleStore, presence:
     assert await people.reserve("remy", "this-call")
     rosa = next(agent for agent in await people.load() if agent.id == "rosa")
     assert (rosa.presence, rosa.call_id) == (presence, "another-call")
+
+
+async def test_whoever_is_as_they_were_last_written_can_be_reserved_and_nobody_else(
+    people: PeopleStore,
+) -> None:
+    """A READY that is still on its way is not waited for; another's reservation is seen."""
+    written = datetime.now(UTC)
+    await people.set_presence("rosa", "WRAP_UP", None, "a-call", written)
+    assert not await people.reserve("rosa", "this-call", NOON, NOON)
+    taken_at = written + timedelta(seconds=1)
+    won = await asyncio.gather(
+        *(people.reserve("rosa", f"call-{n}", taken_at, written) for n in range(8))
+    )
+    assert won.count(True) == 1
+    rosa = next(agent for agent in await people.load() if agent.id == "rosa")
+    assert (rosa.presence, rosa.since_at) == ("RESERVED", taken_at)
+
+
+async def test_what_people_have_had_today_is_read_back(
+    database: Database, keys: Keys, tmp_path: Path
+) -> None:
+    records = Records(database, Journal(tmp_path / "journal"), keys)
+    copying = asyncio.create_task(records.run())
+    for number, minutes in enumerate((10, 30)):
+        call, leg, began_at = f"call-{number}", f"leg-{number}", NOON + timedelta(hours=number)
+        records.opened(
+            call,
+            channel_id=call,
+            engine_id="e",
+            number_dialled="0800190000",
+            caller_number=None,
+            language="fr",
+            flow="accueil@1",
+            at=began_at,
+        )
+        records.stage(call, "listening", danger=bool(number))
+        for event, after in (("rung", 0), ("answered", 1), ("ended", minutes + 1)):
+            at = began_at + timedelta(minutes=after)
+            records.leg(call, leg, "lea", "listener", event, at)
+    records.leg("call-0", "leg-missed", "lea", "listener", "rung", NOON)
+    records.leg("call-0", "leg-missed", "lea", "listener", "missed", NOON + timedelta(minutes=1))
+    assert await records.flushed(5)
+    talks = await talks_since(database, NOON)
+    assert [(t.agent_id, t.minutes, t.danger) for t in talks] == [
+        ("lea", 10, False),
+        ("lea", 30, True),
+    ]
+    assert len(await talks_since(database, NOON + timedelta(minutes=30))) == 1
+    copying.cancel()
 
 
 async def test_nobody_is_reserved_under_an_unknown_name(people: PeopleStore) -> None:

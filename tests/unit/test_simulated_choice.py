@@ -1,0 +1,137 @@
+"""Who is asked first, lived through: all at once, the person of before, and who was not missed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cti.calls import offering
+from cti.calls.state import Call
+from cti.calls.waiting import Ask
+from cti.people.agents import Presence
+from cti.simulation.actors import AgentPlan, CallerPlan
+from cti.simulation.world import Plan, World
+from ivr.steps import LineStep
+from tests.stories import Story, Tell
+
+REGULATORS = tuple(
+    AgentPlan(id_, frozenset({"regulator"}), frozenset({"fr"}), True, "listen", frozenset(), after)
+    for id_, after in (("rosa", 3.0), ("remy", 2.0), ("ada", 4.0))
+)
+
+
+class Crew(Story):
+    """Callers and several regulators; how long each takes to answer is set."""
+
+    def __init__(
+        self, agents: tuple[AgentPlan, ...], callers: tuple[CallerPlan, ...] | None = None
+    ) -> None:
+        self.script = ()
+        callers = callers or (CallerPlan(at=1.0, patience_seconds=200.0, talk_seconds=30.0),)
+        World.__init__(self, Plan(callers=callers, agents=agents), "story")
+
+    def told(self, agent: str, type_: str) -> list[dict[str, Any]]:
+        """What this agent's screen was told of that type, in the last life."""
+        assert self.controller is not None
+        outbox = self.controller.house.team.agents[agent].outbox
+        return [message.data for message in outbox.since(0) or [] if message.type == type_]
+
+    def people(self) -> list[str]:
+        """Whom the first caller talked with, in order."""
+        return [sound for sound in self.heard() if sound.startswith("people:")]
+
+
+@pytest.fixture
+def ring_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every line rings all who are free at once."""
+    ask_of = offering.ask_of
+
+    def all_at_once(call: Call, step: LineStep) -> Ask:
+        ask = ask_of(call, step)
+        ask.strategy = "ring_all"
+        return ask
+
+    monkeypatch.setattr(offering, "ask_of", all_at_once)
+
+
+@pytest.mark.usefixtures("ring_all")
+def test_a_line_that_rings_all_gives_the_caller_to_the_first_who_answers(tell: Tell) -> None:
+    story = tell(Crew(REGULATORS))
+    assert isinstance(story, Crew)
+    assert story.people() == ["people:remy"]
+    rings = {ring.name: ring for _, ring in story.rings}
+    assert set(rings) == {"rosa", "remy", "ada"}
+    for other in ("rosa", "ada"):
+        assert rings[other].answered_at is None
+        reasons = [data["reason"] for data in story.told(other, "call.withdrawn")]
+        assert reasons == ["answered_elsewhere"]
+        assert story.told(other, "presence.asked") == []  # a faster colleague is no miss
+        presences = [data["presence"] for data in story.told(other, "presence.changed")]
+        assert presences[-2:] == ["RESERVED", "READY"]
+
+
+@pytest.mark.usefixtures("ring_all")
+@pytest.mark.parametrize("apart", [0.0, 0.001, 0.005])
+def test_of_two_who_answer_at_the_same_instant_one_has_the_caller(tell: Tell, apart: float) -> None:
+    two = (
+        AgentPlan(
+            id_, frozenset({"regulator"}), frozenset({"fr"}), True, "listen", frozenset(), after
+        )
+        for id_, after in (("rosa", 3.0), ("remy", 3.0 + apart))
+    )
+    story = tell(Crew(tuple(two)))
+    assert isinstance(story, Crew)
+    (with_whom,) = story.people()
+    other = {"people:rosa": "remy", "people:remy": "rosa"}[with_whom]
+    late = [ring for _, ring in story.rings if ring.name == other]
+    assert not any("people:" in sound for ring in late for _, sound in ring.heard)
+    assert [d["reason"] for d in story.told(other, "call.withdrawn")] == ["answered_elsewhere"]
+
+
+def test_who_is_cut_off_and_rings_again_finds_the_same_person_even_in_their_rest(
+    tell: Tell,
+) -> None:
+    first = CallerPlan(at=1.0, patience_seconds=90.0, talk_seconds=10.0, number="0639980001")
+    again = CallerPlan(at=25.0, patience_seconds=90.0, talk_seconds=10.0, number="0639980001")
+    stranger = CallerPlan(at=25.2, patience_seconds=90.0, talk_seconds=10.0, number="0639980002")
+    story = tell(Crew(REGULATORS, (first, again, stranger)))
+    assert isinstance(story, Crew)
+    talked = [
+        [sound for _, sound in caller.end.heard if sound.startswith("people:")]
+        for caller in story.callers
+        if caller.end
+    ]
+    assert talked[0] == talked[1]  # not the one free for longest
+    assert talked[2] != talked[0]  # their rest gives way to nobody else
+    resting = talked[0][0].removeprefix("people:")
+    pops = [d["call"]["returned"] for d in story.told(resting, "call.offered")]
+    assert pops == [False, True]
+
+
+def test_who_lets_it_ring_twice_rests_and_who_is_withdrawn_from_never_does(tell: Tell) -> None:
+    class Silent(Crew):
+        def _begin(self) -> None:
+            super()._begin()
+            self.desks["rosa"].phone.on_ring = lambda ring: self.rings.append(
+                (self.loop.time(), ring)
+            )
+            self.desks["rosa"].working = True
+
+    only = (AgentPlan("rosa", frozenset({"regulator"}), frozenset({"fr"}), True),)
+    hasty = tuple(
+        CallerPlan(at=5.0 + 30 * n, patience_seconds=12.0, talk_seconds=1.0, number=f"063998000{n}")
+        for n in range(4)
+    )
+    story = tell(Silent(only, hasty))
+    assert isinstance(story, Crew)
+    assert story.told("rosa", "presence.asked") == []
+    assert {d["reason"] for d in story.told("rosa", "call.withdrawn")} == {"caller_left"}
+    patient = (CallerPlan(at=5.0, patience_seconds=100.0, talk_seconds=1.0),)
+    story = tell(Silent(only, patient))
+    assert isinstance(story, Crew)
+    changes = [(d["presence"], d["reason"]) for d in story.told("rosa", "presence.changed")]
+    assert story.told("rosa", "presence.asked")
+    assert ("NOT_READY", "missed") in changes
+    rung = [i for i, change in enumerate(changes) if change[0] == Presence.RESERVED]
+    assert changes.index(("NOT_READY", "missed")) > rung[1]
