@@ -12,14 +12,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from cti import clock
-from cti.people.agents import Agent, Presence
-from cti.people.choosing import LEVEL_MIN, LINES, Need, in_order, level_after
+from cti.people.agents import Agent
+from cti.people.choosing import LEVEL_MIN, LINES, Free, Need, level_after
 from cti.people.team import Team
 from ivr.proof import NOBODY_SECONDS
 from ivr.steps import Line, Strategy
@@ -105,40 +105,6 @@ def _as_ready(agents: Mapping[str, Agent], id_: str, times_ready: int) -> bool:
     return id_ in agents and agents[id_].times_ready == times_ready
 
 
-def match(
-    asks: Iterable[tuple[Ask, Need]], agents: Iterable[Agent]
-) -> Iterator[tuple[Ask, list[Agent]]]:
-    """Give each caller, in order, who may be offered them now; nobody twice.
-
-    Several for one caller when their line rings all at once. A caller whom nobody can serve
-    holds nobody up.
-    """
-    free = [a for a in agents if a.outbox.screens and a.presence in MAY_BE_FREE]
-    ordered: dict[object, list[Agent]] = {}  # by kind of need, the best first
-    taken: set[str] = set()
-    for ask, need in asks:
-        if len(taken) == len(free):
-            return
-        if need.personal:
-            found = in_order(free, need)
-        else:
-            if need.kind not in ordered:
-                ordered[need.kind] = in_order(free, need)[::-1]
-            found = ordered[need.kind]
-            while found and found[-1].id in taken:
-                found.pop()
-            found = found[::-1] if need.strategy == "ring_all" else found[-1:]
-        chosen = [agent for agent in found if agent.id not in taken]
-        if need.strategy != "ring_all" or ask.wanted or ask.back_to:
-            chosen = chosen[:1]
-        if chosen:
-            taken.update(agent.id for agent in chosen)
-            yield ask, chosen
-
-
-MAY_BE_FREE = frozenset({Presence.READY, Presence.WRAP_UP})
-
-
 class WaitingLines:
     """Every waiting line of the house, and the one distributor that serves them.
 
@@ -150,6 +116,7 @@ class WaitingLines:
         self._in_step = in_step
         self._asks: list[Ask] = []
         self._waiting: Counter[str] = Counter()
+        self._looked_after = 0.0  # monotonic seconds
 
     @contextlib.contextmanager
     def joined(self, line: str) -> Iterator[None]:
@@ -211,13 +178,9 @@ class WaitingLines:
                     await self._team.changed.wait()
             await self._in_step.wait()
             self._team.changed.clear()
-            agents = self._team.agents
-            staffed = {line: bool(self._team.on_duty(line)) for line in LINES}
-            asks = sorted((a for a in self._asks if not a.found.done()), key=Ask.counts_from)
-            needs = [(ask, ask.need(agents, staffed[ask.line])) for ask in asks]
-            matched = list(match(needs, agents.values()))
-            served = {id(ask) for ask, _ in matched}
-            self._look_after(one for one in needs if id(one[0]) not in served)
+            matched = list(self._match())
+            if clock.monotonic() - self._looked_after >= LOOKED_EVERY_SECONDS:
+                self._look_after({ask for ask, _ in matched})
             if matched:
                 # Reserved in memory at once, all of them, before anybody else is looked at.
                 await asyncio.gather(*(self._give(ask, chosen) for ask, chosen in matched))
@@ -240,16 +203,38 @@ class WaitingLines:
         else:
             ask.found.set_result(reserved)
 
-    def _look_after(self, unserved: Iterable[tuple[Ask, Need]]) -> None:
+    def _match(self) -> Iterator[tuple[Ask, list[Agent]]]:
+        """Give each caller, in order, who may be offered them now; nobody twice.
+
+        A caller whom nobody can serve holds nobody up.
+        """
+        free = Free(self._team.agents.values())
+        if free.nobody:
+            return
+        staffed = self._staffed()
+        asks = [ask for ask in self._asks if not ask.found.done()]
+        for ask in sorted(asks, key=Ask.counts_from):
+            chosen = free.take(ask.need(self._team.agents, staffed[ask.line]))
+            if chosen:
+                yield ask, chosen
+                if free.nobody:
+                    return
+
+    def _staffed(self) -> dict[str, bool]:
+        """Which lines have somebody of their own on duty."""
+        return {line: bool(self._team.on_duty(line)) for line in LINES}
+
+    def _look_after(self, served: set[Ask]) -> None:
         """Ask those who passed again; after a while, say that nobody is there at all."""
-        now = clock.monotonic()
+        now = self._looked_after = clock.monotonic()
         somebody: dict[object, bool] = {}
-        for ask, now_needed in unserved:
-            need = now_needed
-            if ask.relax_every_seconds is not None:  # worth waiting for who will do in a while
-                need = replace(need, skills=dict.fromkeys(need.skills, LEVEL_MIN))
+        staffed = self._staffed()
+        for ask in [ask for ask in self._asks if ask not in served and not ask.found.done()]:
             if ask.passed_over and now - ask.passed_at > ASKED_AGAIN_SECONDS:
                 ask.passed_over.clear()
+            need = ask.need(self._team.agents, staffed[ask.line])
+            if ask.relax_every_seconds is not None:  # worth waiting for who will do in a while
+                need.skills = dict.fromkeys(need.skills, LEVEL_MIN)
             kind = (need.kind, need.wanted, need.back_to)
             if kind not in somebody:
                 somebody[kind] = self._team.anyone_on_duty(need)
@@ -257,5 +242,5 @@ class WaitingLines:
                 ask.nobody_since = None
             elif ask.nobody_since is None:
                 ask.nobody_since = now
-            elif now - ask.nobody_since >= NOBODY_SECONDS and not ask.found.done():
+            elif now - ask.nobody_since >= NOBODY_SECONDS:
                 ask.found.set_result([])

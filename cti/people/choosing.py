@@ -6,8 +6,9 @@ Only the level of a skill gives way, in steps, as its flow says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Literal
 
 from cti import clock
@@ -22,7 +23,7 @@ LEVEL_MIN = 1  # of a skill: below it, somebody does not have it
 Fit = Literal["own", "stands_in"]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Need:
     """What one caller needs of whoever answers, at this moment."""
 
@@ -90,7 +91,8 @@ def is_free(agent: Agent, need: Need) -> bool:
     return resting and agent.id == need.back_to and agent.call_id == need.rest_of
 
 
-STRATEGIES: Mapping[Strategy, Callable[[Agent, float], tuple[float, ...]]] = {
+Rank = tuple[float, ...]
+STRATEGIES: Mapping[Strategy, Callable[[Agent, float], Rank]] = {
     "longest_idle": lambda agent, _: (agent.free_since,),
     "fewest_calls": lambda agent, now: (agent.exposure.talks(now), agent.free_since),
     "linear": lambda _, __: (),  # in the order of their ids
@@ -99,22 +101,84 @@ STRATEGIES: Mapping[Strategy, Callable[[Agent, float], tuple[float, ...]]] = {
 }
 
 
-def in_order(agents: Iterable[Agent], need: Need) -> list[Agent]:
-    """Those who may be offered this caller now, whom to ask first at the head.
+class Free:
+    """Those who may be offered a caller at this moment, in the order of each strategy.
 
-    First the person they were with; those who missed the last ring after the others; stand-ins
-    last, and only for who waits so long, or where nobody of the line is on duty.
+    Sorted once for all callers; who is given to one is given to no other.
     """
-    now = clock.monotonic()
-    key = STRATEGIES[need.strategy]
-    ranked = []
-    for agent in agents:
-        if not is_free(agent, need) or (fit := fits(agent, need)) is None:
-            continue
-        stands_in = fit == "stands_in"
-        if stands_in and not need.starved:
-            continue
-        first = agent.id != need.back_to
-        ranked.append(((first, stands_in, agent.missed > 0, *key(agent, now), agent.id), agent))
-    ranked.sort(key=lambda one: one[0])
-    return [agent for _, agent in ranked]
+
+    def __init__(self, agents: Iterable[Agent]) -> None:
+        self._agents = [a for a in agents if a.outbox.screens and a.presence in _MAY_BE_FREE]
+        self._ready = [a for a in self._agents if a.presence is Presence.READY]
+        self._taken: set[str] = set()
+        self._sorted: dict[tuple[str, str, str | None], list[Agent]] = {}
+        self._left: dict[object, Iterator[Agent]] = {}  # by kind of need: who is left for it
+
+    @property
+    def nobody(self) -> bool:
+        """Whether all have been given."""
+        return len(self._taken) == len(self._agents)
+
+    def take(self, need: Need) -> list[Agent]:
+        """Give this caller who is asked first; several when their line rings all at once."""
+        if need.personal:
+            chosen = self._personal(need)
+        else:
+            kind = need.kind
+            if kind not in self._left:
+                self._left[kind] = self._in_order(need)
+            left = self._left[kind]
+            if need.strategy == "ring_all":
+                chosen = list(left)
+            else:
+                first = next(left, None)
+                chosen = [] if first is None else [first]
+        self._taken.update(agent.id for agent in chosen)
+        return chosen
+
+    def _personal(self, need: Need) -> list[Agent]:
+        for agent in self._agents:
+            asked_for = agent.id == need.back_to and agent.id not in self._taken
+            if asked_for and is_free(agent, need) and fits(agent, need):
+                return [agent]
+        left = (a for a in self._in_order(need) if a.id not in need.passed_over)
+        if need.strategy == "ring_all" and need.wanted is None:
+            return list(left)
+        first = next(left, None)
+        return [] if first is None else [first]
+
+    def _in_order(self, need: Need) -> Iterator[Agent]:
+        """Those of the line first, then those who stand in, if they may be asked."""
+        for agent in self._group(need, need.line if need.wanted is None else "anybody"):
+            if agent.id not in self._taken and fits(agent, need):
+                yield agent
+        if need.starved and need.line == "regulators" and need.wanted is None:
+            for agent in self._group(need, "stand_ins"):
+                if agent.id not in self._taken and fits(agent, need):
+                    yield agent
+
+    def _group(self, need: Need, who: str) -> list[Agent]:
+        """The free ones of a line, or who stand in for it, who speak a language; best first."""
+        name = (who, need.strategy, need.language)
+        if name not in self._sorted:
+            now, key = clock.monotonic(), STRATEGIES[need.strategy]
+            found = [
+                ((agent.missed > 0, *key(agent, now), agent.id), agent)
+                for agent in self._ready
+                if (need.language is None or need.language in agent.languages)
+                and _GROUPS[who](agent)
+            ]
+            found.sort(key=itemgetter(0))
+            self._sorted[name] = [agent for _, agent in found]
+        return self._sorted[name]
+
+
+_MAY_BE_FREE = frozenset({Presence.READY, Presence.WRAP_UP})
+_GROUPS: Mapping[str, Callable[[Agent], bool]] = {
+    "regulators": lambda agent: Role.REGULATOR in agent.roles,
+    "listeners": lambda agent: Role.LISTENER in agent.roles,
+    "stand_ins": lambda agent: (
+        agent.stands_in and Role.LISTENER in agent.roles and Role.REGULATOR not in agent.roles
+    ),
+    "anybody": lambda _: True,
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cti import clock
-from cti.calls.waiting import OVERTAKEN_SECONDS_MAX, Ask, match
+from cti.calls.waiting import OVERTAKEN_SECONDS_MAX, Ask
 from cti.people.agents import Agent, Presence, Role
-from cti.people.choosing import Need, in_order, level_after, serves
+from cti.people.choosing import Free, Need, level_after, serves
 from ivr.steps import STRATEGIES, Strategy
 
 NOW = datetime.now(UTC)
@@ -46,8 +46,17 @@ def agent(
 
 
 def order(*agents: Agent, line: Any = "regulators", **asked: Any) -> list[str]:
+    """Whom such callers are given, one after the other."""
     need = Need(line, asked.pop("language", "fr"), **asked)
-    return [one.id for one in in_order(agents, need)]
+    free = Free(agents)
+    return [one.id for _ in agents for one in free.take(need)]
+
+
+def match(
+    asks: Iterable[tuple[Ask, Need]], agents: Iterable[Agent]
+) -> list[tuple[Ask, list[Agent]]]:
+    free = Free(agents)
+    return [(one, chosen) for one, need in asks if (chosen := free.take(need))]
 
 
 def chosen(*agents: Agent, **asked: Any) -> str | None:
