@@ -41,6 +41,7 @@ RECALL_SECONDS_MAX = 20.0  # how long we look for one person and no other
 SCREENS_LATE_MAX = 2  # pops in a row that a screen did not show in time: it is dead
 BACK_SECONDS_MAX = 3.0  # how long somebody who answered waits for a caller whom the engine moved
 WHOLE_SECONDS_MAX = 30.0  # how long somebody who answered waits for the end of a greeting
+PHONE_FREE_SECONDS_MAX = 1.0  # from the end of a talk to a phone with one line being free
 USER_BUSY = 17  # Q.850
 
 
@@ -298,6 +299,7 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
             return withdraw(call, house, talk, "screen_lost")
         return withdraw(call, house, talk, "screen_lost", "screen_lost")
     agent.screens_late = 0
+    await first_of({asyncio.ensure_future(agent.phone_free.wait())}, PHONE_FREE_SECONDS_MAX)
     house.spawn(follow(leg))
     try:
         await house.exchange.ring(leg, agent.phone, seconds)

@@ -248,7 +248,7 @@ def part(call: Call, house: House, talk: Talk, reason: str) -> None:
         call.staying = None
     call.parted.append(talk.leg)
     write_end(call, house, talk, "ended")
-    talk.agent.engagement = None
+    talk.agent.engagement, talk.agent.phone_free = None, talk.leg.gone
     talk.agent.outbox.push("call.ended", {"call": {"id": call.id}, "reason": reason})
     house.team.start_wrap_up(talk.agent, call.id, hard=call.danger >= DANGER_HARD)
 

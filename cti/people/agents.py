@@ -211,6 +211,12 @@ class Engagement:
     check: Callable[[Decision], str | None] = lambda _: None
 
 
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class Agent:
     """One person of the team, as the running line knows them."""
@@ -234,6 +240,8 @@ class Agent:
     phone_away: bool = False  # the engine does not know where their phone is
     exposure: Exposure = field(default_factory=Exposure)
     rest: WrapUp | None = None  # the wrap-up they are in, or that a caller interrupted
+    # Set once the leg of their last talk has ended: a phone with one line is busy until then.
+    phone_free: asyncio.Event = field(default_factory=_set)
     screens_late: int = 0  # pops in a row that their screen did not show in time
     times_ready: int = 0  # how often they have said READY themselves
     engagement: Engagement | None = None

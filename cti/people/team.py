@@ -271,6 +271,8 @@ class Team:
             agent.exposure.add(now, max(0.0, minutes), times)
         agent.rest = WrapUp(call_id, now + self._wrap_up_seconds * times, form=form)
         self.move(agent, Presence.WRAP_UP, None, call_id)
+        if self._wrap_up_seconds == 0:
+            self._end_wrap_up(agent)
 
     def had(self, agent_id: str, ended_at: datetime, minutes: float, hard: bool) -> None:
         """What somebody has had today already, as the records of a life before tell."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from typing import Any
 
 import pytest
 
-from cti.calls import offering
+from cti.calls import offering, talking
+from cti.calls.house import House
 from cti.calls.state import Call
 from cti.calls.waiting import Ask
 from cti.people.agents import Presence
+from cti.simulation import world as world_module
 from cti.simulation.actors import AgentPlan, CallerPlan
 from cti.simulation.world import Plan, World
 from ivr.steps import LineStep
@@ -107,6 +111,32 @@ def test_who_is_cut_off_and_rings_again_finds_the_same_person_even_in_their_rest
     resting = talked[0][0].removeprefix("people:")
     pops = [d["call"]["returned"] for d in story.told(resting, "call.offered")]
     assert pops == [False, True]
+
+
+def test_a_phone_with_one_line_is_rung_once_its_last_talk_has_ended(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No wrap-up, and the talk is ended on the screen: the next caller is there at once."""
+    let_go = talking.let_go
+
+    async def late(call: Call, house: House) -> None:
+        await asyncio.sleep(0.4)
+        await let_go(call, house)
+
+    monkeypatch.setattr(talking, "let_go", late)
+    monkeypatch.setattr(world_module, "WRAP_UP_SECONDS", 0.0)
+    ends = AgentPlan("rosa", frozenset({"regulator"}), frozenset({"fr"}), True, "end")
+    callers = tuple(
+        CallerPlan(at=1.0 + n, patience_seconds=90.0, talk_seconds=60.0, number=f"063998000{n}")
+        for n in range(3)
+    )
+    story = tell(Crew((ends,), callers))
+    rings = [ring for _, ring in story.rings]
+    assert len(rings) == 3
+    assert all(ring.ended_how != "busy" for ring in rings)
+    for before, after in itertools.pairwise(story.rings):
+        assert before[1].ended_at is not None
+        assert before[1].ended_at < after[0]
 
 
 def test_who_lets_it_ring_twice_rests_and_who_is_withdrawn_from_never_does(tell: Tell) -> None:

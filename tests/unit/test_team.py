@@ -249,7 +249,7 @@ async def test_nobody_chooses_what_only_a_call_may_set(presence: Presence) -> No
 
 @pytest.mark.usefixtures("fast")
 async def test_what_is_chosen_in_a_call_waits_for_the_end_of_its_wrap_up() -> None:
-    team, rosa, _ = make_team(Store(), wrap_up_seconds=0)
+    team, rosa, _ = make_team(Store(), wrap_up_seconds=0.1)
     async with running(team):
         await ready(team, rosa)
         assert await team.reserve(rosa, CALL)
