@@ -4,10 +4,9 @@ Each busy agent will be free after a time that past talks tell: of the talks of 
 lasted longer than theirs has until now, each is as likely as another to be like theirs (it is
 Kaplan and Meier's estimate where no talk was cut short), its own wrap-up included. The caller at
 position n is served when the n-th agent comes free, no matter who; whoever has come free takes
-the next caller, and comes free again a whole round (ring, talk, wrap-up, on average) later. The
-answer is the median: the first moment by which n agents have come free in half of all cases. It
-is reckoned from shares of the sample and one convolution, by no simulation and with no shape
-supposed of the talks.
+the next caller, and comes free again a whole round (ring, talk, wrap-up) later. The answer is the
+median: the first moment by which agents have come free n times in half of all cases. It is
+reckoned from shares of the sample, by no simulation and with no shape supposed of the talks.
 
 Nothing is said when too few talks are known, when every talk has outlasted all that were, or
 while the last estimates were wrong. They are judged whether they were said or not, so that a line
@@ -20,7 +19,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean, median
+from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from cti import clock
@@ -40,6 +39,7 @@ JUDGED_MIN = 10  # fewer wrong ones may be chance
 ERROR_MAX = 0.4  # the median of theirs above which nothing more is said
 JUDGED_AGAINST_SECONDS_MIN = 60.0  # nobody minds who is wrong by a part of a minute
 GRAIN_SECONDS = 5.0  # finer would be told to nobody
+PARTS = 20  # of a sample, where lengths are added
 POSITION_MAX = 100  # further back, who knows
 
 
@@ -74,11 +74,11 @@ def wait_seconds(
     free_after = [one for one in free_after if one]
     if not free_after:
         return None
-    to_come, round_seconds = position - ready, fmean(rounds) + ring_seconds
+    later = _Rounds([seconds + ring_seconds for seconds in rounds])
 
     def served_by(grains: int) -> bool:
         at = grains * GRAIN_SECONDS
-        return _chance(to_come, at, free_after, round_seconds) >= 0.5 - 1e-9
+        return _chance(position - ready, at, free_after, later) >= 0.5 - 1e-9
 
     too_soon, late_enough = -1, 1
     while not served_by(late_enough):
@@ -105,16 +105,36 @@ def _free_after(busy: Busy, past: Iterable[Past]) -> list[float]:
     )
 
 
-def _chance(
-    wanted: int, at: float, free_after: Iterable[Sequence[float]], round_seconds: float
-) -> float:
+class _Rounds:
+    """How long several rounds last one after the other, each as a few equally likely lengths."""
+
+    def __init__(self, lengths: Sequence[float]) -> None:
+        self._one = _a_few(lengths)
+        self._of: list[list[float]] = [[0.0]]
+
+    def of(self, number: int) -> list[float]:
+        """The lengths of so many rounds."""
+        while len(self._of) <= number:
+            last = self._of[-1]
+            self._of.append(_a_few(sorted(before + one for before in last for one in self._one)))
+        return self._of[number]
+
+
+def _a_few(lengths: Sequence[float]) -> list[float]:
+    """The middle of each of a few equal parts of a sorted sample."""
+    return [lengths[int((part + 0.5) / PARTS * len(lengths))] for part in range(PARTS)]
+
+
+def _chance(wanted: int, at: float, free_after: Iterable[Sequence[float]], later: _Rounds) -> float:
     """How likely agents have come free ``wanted`` times in all within ``at`` seconds."""
     counts = [1.0] + [0.0] * wanted  # the chance of so many times, the last: of so many or more
     for sample in free_after:
         own: list[float] = []  # the chance that this agent alone did so many times
         at_least = 1.0
         while at_least > 0.0 and len(own) < wanted:
-            more = bisect_right(sample, at - len(own) * round_seconds) / len(sample)
+            lengths = later.of(len(own))
+            found = sum(bisect_right(sample, at - length) for length in lengths)
+            more = found / (len(sample) * len(lengths))
             own.append(at_least - more)
             at_least = more
         own.append(at_least)

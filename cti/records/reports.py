@@ -82,6 +82,8 @@ async def talks_before(
             .order_by(Leg.ended_at.desc())
             .limit(talks_max)
         )
-        return [(ended - answered).total_seconds() for answered, ended in last if answered][::-1]
+        return [
+            (ended - answered).total_seconds() for answered, ended in last if answered and ended
+        ][::-1]
 
     return await database.read(work)
