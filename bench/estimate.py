@@ -20,7 +20,7 @@ from cti.calls.house import House
 from cti.simulation.actors import AgentPlan, CallerPlan
 from cti.simulation.world import Plan, World
 
-DAYS, DAY_HOURS = 6, 6.0
+DAYS, DAY_HOURS = 4, 12.0
 TALK_SECONDS_MEDIAN, TALK_SPREAD = 330.0, 0.6  # log-normal: one in ten talks is over 12 minutes
 TALK_SECONDS_MAX = 2400.0
 PATIENCE_SECONDS_MEAN = 1200.0
@@ -103,9 +103,7 @@ def error(foretold: float, waited: float) -> float:
 def main(days: int) -> int:
     """Live the days, print the table."""
     everything: list[tuple[float, float, bool]] = []
-    print(
-        "| day | seeds | calls | waits judged | median wait | median error | said | error of those said |"
-    )
+    print("| day | seeds | calls | judged | median wait | median error | said | error of those |")
     print("|---|---|---|---|---|---|---|---|")
     for kind in KINDS:
         seeds, pairs, calls = [f"{kind.name}/{day}" for day in range(days)], [], 0

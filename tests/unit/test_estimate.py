@@ -5,6 +5,8 @@ from __future__ import annotations
 import statistics
 from datetime import timedelta
 from random import Random
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import time_machine
@@ -23,9 +25,13 @@ from cti.calls.estimate import (
     Busy,
     Estimates,
     Past,
+    outlook,
     wait_seconds,
 )
+from cti.calls.house import House
+from cti.calls.state import Call
 from cti.people.agents import Agent, Engagement, Presence, Role
+from ivr.walk import Outlook
 from tests.unit.test_waiting import NOW
 
 RING = 8.0
@@ -297,3 +303,56 @@ def test_of_one_wait_the_first_estimate_is_judged(line: Line) -> None:
         line.estimates.came_true(f"call{number}")
 
     assert not line.trusted
+
+
+# -- what one caller is told -----------------------------------------------------------------------
+
+
+class Waiting:
+    """One caller who waits in rosa's line, with so many before them."""
+
+    def __init__(
+        self, line: Line, position: int = 1, presence: Presence = Presence.TALKING
+    ) -> None:
+        line.estimates.recall("regulators", FIVE_MINUTES)
+        line.is_now(presence, "c1")
+        self.ask = SimpleNamespace(line="regulators", wanted=None)
+        self.call = SimpleNamespace(id="me", ask=self.ask, ringing=None)
+        lines = SimpleNamespace(prospects=lambda _: (position, [line.rosa]))
+        self.house = SimpleNamespace(estimates=line.estimates, lines=lines)
+
+    @property
+    def told(self) -> Outlook:
+        return outlook(cast(Call, self.call), cast(House, self.house))
+
+
+def test_a_caller_is_told_their_place_and_their_wait(line: Line) -> None:
+    told = Waiting(line, position=2).told
+
+    assert told.position == 2
+    assert told.seconds == near(2 * 320 + 2 * RING_SECONDS)
+
+
+def test_a_caller_for_whom_it_rings_is_next_and_soon(line: Line) -> None:
+    waiting = Waiting(line, position=2)
+    waiting.call.ringing = object()
+
+    assert waiting.told == Outlook(RING_SECONDS, 1)
+
+
+def test_who_waits_for_one_person_and_no_other_is_told_nothing(line: Line) -> None:
+    waiting = Waiting(line)
+    waiting.ask.wanted = "rosa"
+
+    assert waiting.told == Outlook()
+
+
+def test_who_is_about_to_be_served_by_somebody_free_is_no_proof(line: Line) -> None:
+    free = Waiting(line, presence=Presence.READY)
+    assert free.told == Outlook(RING_SECONDS, 1)
+    for _ in range(JUDGED_MIN):
+        assert free.told
+        line.goes_by(600.0)
+        line.estimates.came_true("me")
+
+    assert line.trusted
