@@ -192,29 +192,31 @@ class Estimates:
     def moved(self, agent: Agent) -> None:
         """An agent's presence has changed: a ring, a talk or a wrap-up may have its length now."""
         now, before = clock.monotonic(), self._doing.pop(agent.id, None)
+        since = now - max(0.0, (clock.now() - agent.since_at).total_seconds())  # of a life before
         talked = before is not None and before.presence is Presence.TALKING
         match agent.presence:
             case Presence.RESERVED | Presence.TALKING if (
                 before is not None and talked and before.call_id == agent.call_id
             ):
                 self._doing[agent.id] = before  # their phone was lost, and rings again
+                return
             case Presence.RESERVED:
-                self._doing[agent.id] = _Doing(agent.presence, now, agent.call_id)
+                self._doing[agent.id] = _Doing(agent.presence, since, agent.call_id)
             case Presence.TALKING:
                 line = agent.engagement.view["tier"] if agent.engagement else None
-                self._doing[agent.id] = _Doing(agent.presence, now, agent.call_id, line)
-                if line is not None and before is not None:
+                self._doing[agent.id] = _Doing(agent.presence, since, agent.call_id, line)
+                if line is not None and before and before.presence is Presence.RESERVED:
                     self._line(line).rings.append(now - before.since)
             case Presence.WRAP_UP:
-                resting = _Doing(agent.presence, now)
+                resting = _Doing(agent.presence, since)
                 if before is not None and talked:
                     resting.line, resting.talk_seconds = before.line, now - before.since
                 self._doing[agent.id] = resting
             case _:
-                if before and before.line is not None and before.talk_seconds is not None:
-                    self._line(before.line).past.append(
-                        Past(before.talk_seconds, now - before.since)
-                    )
+                pass
+        if before is not None and before.line is not None and before.talk_seconds is not None:
+            past = Past(before.talk_seconds, now - before.since)
+            self._line(before.line).past.append(past)
 
     def recall(self, line: str, past: Iterable[Past]) -> None:
         """Take over talks of before this process, the oldest first; ours count as later."""

@@ -349,7 +349,6 @@ async def test_nobody_is_found_while_the_engine_could_ring_nobody() -> None:
 
         house.in_step.set()
         assert await wait == [house["rosa"]]
-        assert await wait is house["rosa"]
 
 
 # -- what may be foretold --------------------------------------------------------------------------
