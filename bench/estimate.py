@@ -20,11 +20,11 @@ from cti.calls.house import House
 from cti.simulation.actors import AgentPlan, CallerPlan
 from cti.simulation.world import Plan, World
 
-DAYS, DAY_HOURS = 4, 12.0
+DAYS, DAY_HOURS = 2, 8.0
 TALK_SECONDS_MEDIAN, TALK_SPREAD = 330.0, 0.6  # log-normal: one in ten talks is over 12 minutes
 TALK_SECONDS_MAX = 2400.0
 PATIENCE_SECONDS_MEAN = 1200.0
-WAITS_MIN = 50  # judged, of a kind of day; fewer prove nothing
+WAITS_MIN = 30  # judged, of a kind of day; fewer prove nothing
 
 
 @dataclass(frozen=True)
