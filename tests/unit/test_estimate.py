@@ -245,6 +245,26 @@ def test_a_talk_begun_in_a_life_before_counts_from_its_beginning(line: Line) -> 
     assert line.foretold() == near(200 + 20 + RING_SECONDS)
 
 
+def test_a_talk_taken_back_from_a_life_before_is_learned_whole(line: Line) -> None:
+    line.is_now(Presence.TALKING, "c1")
+    line.rosa.since_at -= timedelta(seconds=100.0)  # as the presence that was stored tells
+    line.estimates = Estimates()
+    line.estimates.moved(line.rosa)
+    line.goes_by(100.0)
+    line.is_now(Presence.WRAP_UP, "c1")
+    line.is_now(Presence.READY)
+
+    assert list(line.estimates._line("regulators").past)[-1] == Past(200.0, 0.0)
+
+
+def test_only_what_rang_before_a_talk_was_a_ring(line: Line) -> None:
+    line.is_now(Presence.WRAP_UP, "c0")
+    line.goes_by(500.0)
+    line.is_now(Presence.TALKING, "c1")
+
+    assert line.estimates.soon("regulators") == RING_SECONDS
+
+
 def test_the_last_talks_count_and_those_of_before_a_start_are_older(line: Line) -> None:
     for _ in range(TALKS_KEPT_MAX // 2 + 1):
         line.talks(60.0, wrap_up=0.0)

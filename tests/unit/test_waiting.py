@@ -396,3 +396,16 @@ async def test_who_is_free_and_has_passed_is_nobody_to_count_on() -> None:
 
         mine.pass_over(house["rosa"])
         assert house.lines.prospects(mine)[1] == []
+
+
+async def test_a_stand_in_is_counted_on_once_the_line_starves() -> None:
+    async with a_house() as house:
+        for id_ in ("remy", "lea"):
+            house.team.move(house[id_], Presence.TALKING, None, "other")
+        house["lea"].stands_in = True
+        mine = ask()
+        assert [agent.id for agent in house.lines.prospects(mine)[1]] == ["remy"]
+
+        mine.waiting_since_at -= timedelta(hours=1)
+        mine.stand_in_after_seconds = 60.0
+        assert [agent.id for agent in house.lines.prospects(mine)[1]] == ["remy", "lea"]
