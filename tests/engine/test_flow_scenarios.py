@@ -87,7 +87,7 @@ async def prepared(line: Line) -> None:
             phone="ines",
             password="demo-ines",
             languages=["fr", "en"],
-            skills=["aidants"],
+            skills={"aidants": 1},
             sip_secret="demo-ines",
         )
     finally:
