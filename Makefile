@@ -32,8 +32,8 @@ lint:
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 
-bench: setup ## how fast the line answers, beside native Asterisk
-	@$(PY) -m bench.first_sound && $(PY) -m bench.menu
+bench: setup ## how fast the line answers, beside native Asterisk; how right its estimates are
+	@$(PY) -m bench.first_sound && $(PY) -m bench.menu && $(PY) -m bench.estimate
 
 load: MINUTES ?= 10
 load: CALLERS ?= 100

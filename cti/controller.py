@@ -21,6 +21,7 @@ from cti.asterisk.ami import AmiWatch
 from cti.asterisk.ari import AppTaken, Ari, AriError, EngineInfo, EngineRefused
 from cti.asterisk.exchange import Exchange
 from cti.asterisk.wire import HttpWire
+from cti.calls.estimate import TALKS_KEPT_MAX, Past
 from cti.calls.house import House
 from cti.calls.phones import follow_phones
 from cti.calls.reception import Reception
@@ -29,6 +30,7 @@ from cti.config import Settings, SettingsError
 from cti.flows import FlowFiles
 from cti.lag import WINDOW_SECONDS, Lag, watch_loop
 from cti.people.agents import EXPOSURE_SECONDS, Presence, Role
+from cti.people.choosing import LINE_ROLES
 from cti.people.team import Team
 from cti.records.database import (
     Database,
@@ -41,7 +43,7 @@ from cti.records.journal import Journal
 from cti.records.people import PeopleStore
 from cti.records.privacy import Keys, KeysRefused, purge
 from cti.records.record import Records
-from cti.records.reports import talks_since
+from cti.records.reports import talks_before, talks_since
 from cti.standby import Standby
 from cti.tasks import Group
 from cti.web.app import make_app
@@ -56,6 +58,8 @@ TALKS_ASKED_AGAIN_SECONDS = 30.0
 LAG_MS_MAX = 250  # later than this is said at once; otherwise it is said every minute
 LAG_SAID_EVERY_SECONDS = 60.0
 SOUNDS_LOOKED_AT_EVERY_SECONDS = 1.0
+TALKS_RECALLED = timedelta(days=30)  # older ones tell little of today's
+TALKS_ASKED_EVERY_SECONDS = 60.0  # while the database is away
 # What a person must mend: starting again by ourselves would change nothing.
 REFUSALS = (
     SettingsError,
@@ -113,6 +117,7 @@ async def _serve(settings: Settings, ready: asyncio.Event, demo_call: DemoCall |
             tasks.create_task(standby.run(house))
             tasks.create_task(files.follow(house.flows))
             tasks.create_task(_follow_sounds(house))
+            house.spawn(_recall_talks(house, database))
             if settings.agi_port:
                 tasks.create_task(_serve_agi(house))
             tasks.create_task(_purge(database))
@@ -233,6 +238,20 @@ async def _follow_sounds(house: House) -> None:
                 log.info("prompts.renewed")
             except SoundsError:
                 log.error("prompts.damaged")
+
+
+async def _recall_talks(house: House, database: Database) -> None:
+    """Know what past talks lasted, so that waits can be foretold soon after a start."""
+    wrap_up_seconds = house.settings.wrap_up_seconds  # at most: how long theirs were, nobody wrote
+    for line, role in LINE_ROLES.items():
+        while True:
+            try:
+                since_at = house.clock() - TALKS_RECALLED
+                talks = await talks_before(database, role, since_at, TALKS_KEPT_MAX)
+                break
+            except DatabaseAway:
+                await asyncio.sleep(TALKS_ASKED_EVERY_SECONDS)
+        house.estimates.recall(line, [Past(seconds, wrap_up_seconds) for seconds in talks])
 
 
 async def _serve_agi(house: House) -> None:

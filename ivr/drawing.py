@@ -16,6 +16,7 @@ from ivr.steps import (
     Menu,
     RelayStep,
     Wait,
+    WaitEstimate,
     prompts_of,
     ways,
 )
@@ -60,6 +61,8 @@ def _does(step: AnyStep) -> list[str]:
             return [f"relais : {step.relay}"]
         case Wait():
             return [f"musique, {written_seconds(step.seconds)}"]
+        case WaitEstimate():
+            return ["l'attente estimée, et la place" if step.position else "l'attente estimée"]
         case HangUp():
             return []
         case _:

@@ -29,17 +29,19 @@ from ivr.steps import (
     Say,
     Step,
     Wait,
+    WaitEstimate,
     Way,
     prompts_of,
     ways,
 )
-from ivr.story import Stories
+from ivr.story import Stories, Trail
 from ivr.values import written_seconds
 
 if TYPE_CHECKING:
     from ivr.flow import Flow
 
 NOBODY_SECONDS = 4.0  # how long nobody must be on duty before a caller is told so
+MUSIC_SECONDS_MAX = 60.0  # who waits hears a voice as often at least, or feels forgotten
 DAY_MESSAGE_SECONDS_MAX = 10.0  # longer ones are refused when they are switched on
 
 Steps = Mapping[str, AnyStep]
@@ -74,6 +76,7 @@ def prove(source: Source, flow: Flow, prompts: Mapping[tuple[str, str], float] |
     for part in _parts(flow):
         proof.part(part)
     proof.crowds()
+    proof.a_word_a_minute()
     proof.no_key_needed()
     proof.lines_lead_on()
     proof.notices()
@@ -94,7 +97,7 @@ _WHEN = {
 
 
 def _parts(flow: Flow) -> Iterator[_Part]:
-    rests: dict[type[Step], str] = {Wait: _NO_WAIT, Ground: _NO_WAIT}
+    rests: dict[type[Step], str] = {Wait: _NO_WAIT, Ground: _NO_WAIT, WaitEstimate: _NO_WAIT}
     yield _Part(flow.start, ("start",), "avant l'attente", rests)
     for name, step in flow.steps.items():
         if not isinstance(step, LineStep | RelayStep):
@@ -222,6 +225,52 @@ class _Proof:
             if isinstance(step := self._steps[name], Notice)
             or (isinstance(step, Say) and step.whole)
         }
+
+    def a_word_a_minute(self) -> None:
+        """Whoever waits hears a voice at least once a minute, whatever they press.
+
+        What may be silent is no word: a message of the day, an estimated wait. Whoever was led
+        on out of a line may have heard a minute of music there already.
+        """
+        most: dict[str, float] = {}  # the longest music before each step
+        unheard: dict[str, tuple[float, Trail]] = {}
+        # A step, the music since the last word, and the way from there.
+        to_follow: list[tuple[str, float, Trail]] = [(self._flow.start, 0.0, ())]
+        for name, step in self._steps.items():
+            if isinstance(step, LineStep):
+                to_follow.append((name, 0.0, ()))
+                to_follow += [
+                    (way.target, MUSIC_SECONDS_MAX, ((name, way),))
+                    for way in self._ways[name]
+                    if way.how in ("no_staff", "long")
+                ]
+        while to_follow:
+            name, music, trail = to_follow.pop(0)
+            step = self._steps[name]
+            if music <= most.get(name, -1.0):
+                continue
+            most[name] = music
+            speaks, rests = _sound_of(step)
+            music, trail = (0.0, ()) if speaks else (music, trail)
+            if music + rests > MUSIC_SECONDS_MAX:
+                unheard[name] = music + rests, trail
+                continue
+            for way in self._ways[name]:
+                if not isinstance(step, LineStep) or way.how in ("waiting", "crowded", "full"):
+                    to_follow.append((way.target, music + rests, (*trail, (name, way))))
+        for name, (music, trail) in unheard.items():
+            self._a_minute_without(name, trail, music)
+
+    def _a_minute_without(self, name: str, trail: Trail, music: float) -> None:
+        spoken = next(iter(self._ways[name]))
+        told = written_seconds(music)
+        what = f"en attendant, l'appelant resterait {told} sans entendre une voix"
+        fix = f"dites un message, et pas plus de {written_seconds(MUSIC_SECONDS_MAX)} de musique"
+        story = self._stories.along((*trail, (name, spoken)), f"… {told} de musique, sans un mot")
+        step = self._steps[name]
+        key = "wait" if isinstance(step, Wait) else "every" if isinstance(step, Ground) else ""
+        at: Loc = ("steps", name, key) if key else ("steps", name)
+        (self._source.wrong if key else self._source.wrong_key)(at, what, fix, story)
 
     def no_key_needed(self) -> None:
         """Whoever presses nothing comes to a person, and wherever a key would lead to one."""
@@ -420,3 +469,20 @@ class _Proof:
             if name not in closed_names:
                 follow(name)
         return found
+
+
+def _sound_of(step: AnyStep) -> tuple[bool, float]:
+    """Whether a caller hears a voice at this step, and the longest music after it, in seconds."""
+    match step:
+        case Wait():
+            return False, step.seconds
+        case Ground():
+            return True, step.every_seconds
+        case Notice(more=None):
+            return True, 0.0
+        case Menu() | ChooseLanguage() | Gather() | Probe() | Notice() | Consent():
+            return True, step.seconds_max
+        case Say() | RelayStep():
+            return True, 0.0
+        case _:
+            return False, 0.0

@@ -126,6 +126,12 @@ class Scenario(BaseModel):
         alias="busy_for",
         description="Tout le monde est déjà en ligne, et le reste encore si longtemps.",
     )
+    usual_talk_seconds: Annotated[float, duration(10.0, WAITS_SECONDS_MAX)] | None = Field(
+        default=None,
+        alias="usual_talk",
+        description="Ce que durent d'habitude les conversations : l'attente estimée en est tirée. "
+        "Sans elle, la ligne n'en sait rien.",
+    )
     skills: tuple[Word, ...] = Field(default=(), description="Les compétences de qui est là.")
     languages: tuple[Word, ...] = Field(default=("fr", "en"), description="Leurs langues.")
     crisis: Word | None = Field(default=None, description="Le mode de crise en cours.")

@@ -48,6 +48,19 @@ SKILL_LEVEL_MAX = 3
 RELAX_SECONDS_MAX = 1800.0
 STAND_IN_SECONDS_MAX = 1800.0
 
+# What is said of an estimated wait, each up to so many seconds: the nearest of what can be said.
+ESTIMATES_SAID: tuple[tuple[float, str], ...] = (
+    (120.0, "attente-moins-de-2"),
+    (240.0, "attente-3"),
+    (450.0, "attente-5"),
+    (750.0, "attente-10"),
+    (1050.0, "attente-15"),
+    (1350.0, "attente-20"),
+)
+LONGEST_ESTIMATE_SAID = "attente-plus-de-20"
+ESTIMATE_PROMPTS = (*(prompt for _, prompt in ESTIMATES_SAID), LONGEST_ESTIMATE_SAID)
+POSITION_PROMPTS = ("place-1", "place-2", "place-3")  # further back, a number is no help
+
 _THEN = ["then: nom-de-l-étape-suivante"]
 _STEP = "nom-d-une-étape"
 _Answer = Annotated[float, duration(1.0, ANSWER_SECONDS_MAX)]
@@ -271,6 +284,22 @@ class Wait(Step):
     then: StepName = Field(examples=_THEN, description="L'étape suivante.")
 
 
+class WaitEstimate(Step):
+    """Dire l'attente estimée, si elle est connue ; sinon ne rien dire. Seulement pendant l'attente.
+
+    Elle n'est jamais devinée : sans assez de conversations passées, ou quand les dernières
+    estimations étaient fausses, on passe à la suite sans un mot.
+    """
+
+    wait_estimate: Annotated[bool, only_true("wait_estimate", "dire l'attente estimée")]
+    position: YesNo = Field(
+        default=False,
+        description="true : dire aussi leur place à qui sera servi bientôt, les trois premiers "
+        "seulement.",
+    )
+    then: StepName = Field(examples=_THEN, description="L'étape suivante, dans tous les cas.")
+
+
 class Ground(Step):
     """Apaiser : des messages dits en boucle, sur la musique. Seulement pendant l'attente."""
 
@@ -363,6 +392,7 @@ AnyStep = (
     | LineStep
     | RelayStep
     | Wait
+    | WaitEstimate
     | Ground
     | Probe
     | Notice
@@ -385,6 +415,7 @@ VERBS: Mapping[str, type[AnyStep]] = {
     "line": LineStep,
     "relay": RelayStep,
     "wait": Wait,
+    "wait_estimate": WaitEstimate,
     "ground": Ground,
     "probe": Probe,
     "notice": Notice,
@@ -482,6 +513,11 @@ def prompts_of(step: AnyStep) -> Iterator[tuple[Loc, str]]:
         case Ground():
             for place, prompt in enumerate(step.prompts):
                 yield ("ground", place), prompt
+        case WaitEstimate():
+            for prompt in ESTIMATE_PROMPTS:
+                yield ("wait_estimate",), prompt
+            for prompt in POSITION_PROMPTS if step.position else ():
+                yield ("position",), prompt
         case _:
             pass
 
@@ -503,3 +539,9 @@ def led_elsewhere(step: AnyStep, to: Callable[[str], str]) -> AnyStep:
         elif field == "cases" or (field == "keys" and isinstance(step, Menu)):
             changed[field] = {word: to(target) for word, target in value.items()}
     return step.model_copy(update=changed)
+
+
+def estimate_prompt(seconds: float) -> str:
+    """What is said of a wait of so many seconds."""
+    said = (prompt for up_to, prompt in ESTIMATES_SAID if seconds < up_to)
+    return next(said, LONGEST_ESTIMATE_SAID)

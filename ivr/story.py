@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ivr.reading import Loc
-from ivr.steps import AnyStep, LineStep, RelayStep, Wait, Way, prompts_of, ways
+from ivr.steps import AnyStep, LineStep, RelayStep, Wait, WaitEstimate, Way, prompts_of, ways
 from ivr.values import written_seconds
 
 if TYPE_CHECKING:
@@ -57,6 +57,13 @@ class Stories:
             return []
         return self._told((*self._trails[name], (name, None)), end)
 
+    def along(self, trail: Trail, end: str) -> list[str]:
+        """The story of a caller who comes to where this trail begins, then takes it."""
+        begins = trail[0][0]
+        if begins not in self._trails:
+            return []
+        return self._told((*self._trails[begins], *trail), end)
+
     def _told(self, trail: Trail, end: str) -> list[str]:
         lines = ["l'appel est décroché"]
         for name, way in trail:
@@ -78,6 +85,8 @@ def _lives(step: AnyStep) -> list[str]:
     match step:
         case Wait():
             return [f"musique, {written_seconds(step.seconds)}"]
+        case WaitEstimate():
+            return ["l'attente estimée, si elle est connue"]
         case LineStep():
             return [f"ligne {step.line} : l'appelant attend une personne"]
         case RelayStep():

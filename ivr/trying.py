@@ -11,7 +11,7 @@ from ivr.relays import Relay
 from ivr.situation import Situation
 from ivr.steps import Language, LineStep
 from ivr.values import written_seconds
-from ivr.walk import Surroundings, Where, walk
+from ivr.walk import Outlook, Surroundings, Where, walk
 
 HELP = (
     "Touches : 0-9 * #, puis Entrée. Entrée seule : ne toucher à rien. "
@@ -100,6 +100,12 @@ class TextLeg:
         if self.waiting and self.seconds >= self.waits_until:
             raise _TooLong
 
+    def outlook(self) -> Outlook:
+        """What the line would know of this wait: whoever tries it says."""
+        typed = self._typed("       attente estimée, en minutes (Entrée : inconnue) ? ")
+        minutes = "".join(key for key in typed if key.isdigit())[:3]
+        return Outlook(int(minutes) * 60.0, 1) if minutes else Outlook()
+
     async def set_language(self, language: Language) -> None:
         """Show later prompts in another language."""
         self.language = language
@@ -129,7 +135,7 @@ async def try_flow(
     def now() -> datetime:
         return began_at + timedelta(seconds=leg.seconds)
 
-    around = Surroundings(now, lambda: situation, lambda: relays)
+    around = Surroundings(now, lambda: situation, lambda: relays, leg.outlook)
     say(HELP)
     try:
         came_out: Outcome = await walk(flow, flow.start, leg, around)

@@ -16,6 +16,7 @@ from ivr.leg import DangerPressed, Ended, Leg, Outcome, ToLine, ToRelay
 from ivr.relays import Relay
 from ivr.situation import Situation
 from ivr.steps import (
+    POSITION_PROMPTS,
     Back,
     Branch,
     ChooseLanguage,
@@ -35,6 +36,8 @@ from ivr.steps import (
     SetAttributes,
     SubFlow,
     Wait,
+    WaitEstimate,
+    estimate_prompt,
 )
 
 QUESTION_ASKED_MAX = 5  # of one question; who presses on and on is then led further
@@ -42,12 +45,24 @@ TAPS_MAX = 2  # one for yes, two for no
 
 
 @dataclass(frozen=True)
+class Outlook:
+    """What may be told in all honesty to one waiting caller; None: nobody knows."""
+
+    seconds: float | None = None  # until a person answers them
+    position: int | None = None  # in their line; 1: they are the next
+
+
+@dataclass(frozen=True)
 class Surroundings:
-    """What a flow asks about the world: the time, what is switched on, which relays there are."""
+    """What a flow asks about the world: the time, what is switched on, which relays there are.
+
+    ``outlook`` is asked about the caller who walks, each time the flow would tell them.
+    """
 
     clock: Callable[[], datetime]  # aware
     situation: Callable[[], Situation] = Situation
     relays: Callable[[], Mapping[str, Relay]] = dict
+    outlook: Callable[[], Outlook] = Outlook
 
 
 class Where(Enum):
@@ -132,6 +147,9 @@ class _Walker:
                 self._asked.clear()
                 await leg.rest(step.seconds)
                 return step.then
+            case WaitEstimate():
+                await self._foretell(step)
+                return step.then
             case Ground():
                 self._asked.clear()
                 return await self._ground(step)
@@ -192,6 +210,15 @@ class _Walker:
                 if clock() >= until:
                     return step.then
                 await self._leg.rest(min(step.every_seconds, max(until - clock(), 0.1)))
+
+    async def _foretell(self, step: WaitEstimate) -> None:
+        """Tell the caller what is known of their wait; nothing where nothing is known."""
+        outlook = self._around.outlook()
+        position = outlook.position
+        if step.position and position is not None and position <= len(POSITION_PROMPTS):
+            await self._leg.play(POSITION_PROMPTS[position - 1])
+        if outlook.seconds is not None:
+            await self._leg.play(estimate_prompt(outlook.seconds))
 
     async def _note(self, word: str, value: str) -> None:
         if word == "language":

@@ -153,8 +153,13 @@ async def attend(call: Call, house: House) -> Stage:
             flow, full = call.flow.flow, step.on_full.then
             came_out = await walk(flow, full, call.caller, house.surroundings)
             return await follow_flow(call, house, came_out, "full")
-        with house.lines.joined(line):
-            found = await find_someone(call, house, step)
+        try:
+            with house.lines.joined(line):
+                found = await find_someone(call, house, step)
+            if found is Found.SOMEBODY:
+                house.estimates.came_true(call.id)
+        finally:
+            house.estimates.left(call.id)
         if found is Found.NOBODY:
             return await nobody(call, house, line, step)
         if not isinstance(found, Found):

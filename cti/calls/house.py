@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cti import clock
 from cti.asterisk.exchange import Exchange
+from cti.calls.estimate import Estimates
 from cti.calls.repeats import Repeats
 from cti.calls.returning import Returning
 from cti.calls.waiting import WaitingLines
@@ -44,9 +45,13 @@ class House:
     clock: Callable[[], datetime] = clock.now
     repeats: Repeats = field(default_factory=Repeats)
     returning: Returning = field(default_factory=Returning)
+    estimates: Estimates = field(default_factory=Estimates)
     calls: dict[str, Call] = field(default_factory=dict)  # by the caller's channel
     _given_up: list[tuple[str, float]] = field(default_factory=list)  # (channel, monotonic)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.team.moved = self.estimates.moved
 
     def give_up(self, channel_id: str) -> None:
         """A call failed for good: its caller is given back to the dialplan."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
@@ -23,6 +24,7 @@ from cti.asterisk.ari import (
     PhoneUnreachable,
 )
 from cti.asterisk.legs import ChannelLeg
+from cti.calls.estimate import outlook
 from cti.calls.house import House
 from cti.calls.repeats import is_behind
 from cti.calls.state import GENDERS, INTERRUPTIONS_MAX, YOUNG, Call, Talk
@@ -120,7 +122,8 @@ async def hear(call: Call, house: House, step: LineStep, crowded: bool) -> Outco
 
     After a long wait they are offered something else, and keep their place while they hear it.
     """
-    caller, flow, around = call.caller, call.flow.flow, house.surroundings
+    caller, flow = call.caller, call.flow.flow
+    around = replace(house.surroundings, outlook=lambda: outlook(call, house))
     root = (crowded and step.while_crowded) or step.while_waiting
     if call.in_line_since is None:
         waited = 0.0

@@ -18,8 +18,17 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from cti import clock
-from cti.people.agents import Agent
-from cti.people.choosing import LEVEL_MIN, LINES, Free, Need, level_after
+from cti.people.agents import Agent, Presence
+from cti.people.choosing import (
+    LEVEL_MIN,
+    LINES,
+    Free,
+    Need,
+    fits,
+    is_free,
+    level_after,
+    serves,
+)
 from cti.people.team import Team
 from ivr.proof import NOBODY_SECONDS
 from ivr.steps import Line, Strategy
@@ -105,6 +114,13 @@ def _as_ready(agents: Mapping[str, Agent], id_: str, times_ready: int) -> bool:
     return id_ in agents and agents[id_].times_ready == times_ready
 
 
+def _may_take(agent: Agent, need: Need) -> bool:
+    """Whether this person may be the one who answers: free for this caller, or busy for now."""
+    if not serves(agent, need) or (fits(agent, need) == "stands_in" and not need.starved):
+        return False
+    return agent.presence is not Presence.READY or is_free(agent, need)
+
+
 class WaitingLines:
     """Every waiting line of the house, and the one distributor that serves them.
 
@@ -142,13 +158,21 @@ class WaitingLines:
         """
         return self.waiting(line) - 1 > per_agent_max * max(1, self._team.on_duty(line))
 
-    def before(self, ask: Ask) -> int:
-        """How many callers of the same line will be served before this one."""
-        mine = ask.counts_from()
-        return sum(
-            other is not ask and other.line == ask.line and other.counts_from() < mine
-            for other in self._asks
-        )
+    def prospects(self, ask: Ask) -> tuple[int, list[Agent]]:
+        """Their place among those who wait for the same people, and who these are, free or not.
+
+        Whoever is asked before them, of whichever line, counts if one of these could take them.
+        """
+        agents = self._team.agents
+        staffed = self._staffed()
+        need, mine = ask.need(agents, staffed[ask.line]), ask.counts_from()
+        here = [agent for agent in agents.values() if _may_take(agent, need)]
+        before = 0
+        for other in self._asks:
+            if other is not ask and not other.found.done() and other.counts_from() < mine:
+                theirs = other.need(agents, staffed[other.line])
+                before += any(_may_take(agent, theirs) for agent in here)
+        return before + 1, here
 
     async def take(self, ask: Ask) -> list[Agent]:
         """Wait until somebody is reserved for this caller; nobody when nobody is on duty.

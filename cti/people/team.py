@@ -49,6 +49,7 @@ class Team:
         self.changed = asyncio.Event()  # somebody's presence changed: lines look again
         self.presence_moved: Callable[[], None] = lambda: None
         self._kept = KeptPresences(store)
+        self.moved: Callable[[Agent], None] = lambda _: None  # each change, as it happens
         self._on_wrapup = on_wrapup
         self._wrap_up_seconds = wrap_up_seconds
         self._pending: dict[str, tuple[Presence, str | None]] = {}
@@ -417,5 +418,6 @@ class Team:
         if not same:  # a talk taken back after a restart goes on since it began
             agent.since_at = clock.now()
         agent.outbox.push("presence.changed", agent.presence_view())
+        self.moved(agent)
         self.changed.set()
         self.presence_moved()

@@ -65,3 +65,25 @@ async def talks_since(database: Database, at: datetime) -> list[PastTalk]:
         ]
 
     return await database.read(work)
+
+
+async def talks_before(
+    database: Database, role: str, since_at: datetime, talks_max: int
+) -> list[float]:
+    """How many seconds the last talks of those in this role lasted, the oldest first.
+
+    Raises DatabaseAway.
+    """
+
+    async def work(session: AsyncSession) -> list[float]:
+        last = await session.execute(
+            select(Leg.answered_at, Leg.ended_at)
+            .where(Leg.role == role, Leg.outcome == "talked", Leg.ended_at >= since_at)
+            .order_by(Leg.ended_at.desc())
+            .limit(talks_max)
+        )
+        return [
+            (ended - answered).total_seconds() for answered, ended in last if answered and ended
+        ][::-1]
+
+    return await database.read(work)

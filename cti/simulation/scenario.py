@@ -10,12 +10,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from cti.calls.estimate import TALKS_MIN, Past
+from cti.calls.house import House
 from cti.simulation.actors import AgentPlan, Caller, CallerPlan
 from cti.simulation.fake_people import FakePhoneCall, FarEnd
-from cti.simulation.world import Plan, Scenery, World
+from cti.simulation.world import WRAP_UP_SECONDS, Plan, Scenery, World
 from ivr.relays import Relay
 from ivr.scenarios import Moment, Scenario
 from ivr.situation import Crisis, Message, Situation
+from ivr.steps import LINES
 from ivr.versions import FlowVersion
 from sounds.catalogue import Catalogue
 
@@ -125,6 +128,13 @@ class _World(World):
         super().__init__(plan, seed="scenario", scenery=scenery)
         self._scenario = scenario
         self._lived = lived
+
+    def _house(self) -> House:
+        house, usual = super()._house(), self._scenario.usual_talk_seconds
+        if usual is not None:
+            for line in LINES:
+                house.estimates.recall(line, [Past(usual, WRAP_UP_SECONDS)] * TALKS_MIN)
+        return house
 
     def _begin(self) -> None:
         super()._begin()

@@ -55,7 +55,8 @@ RELAY = "0199005501"
 SHIPPED = [
     (path.name.partition(".")[0], title)
     for path in sorted(FLOWS.glob("*.scenarios.yaml"))
-    for title in load_scenarios(path).by_name
+    for title, scenario in load_scenarios(path).by_name.items()
+    if scenario.usual_talk_seconds is None  # a real line knows its own talks alone
 ]
 
 
@@ -86,7 +87,7 @@ async def prepared(line: Line) -> None:
             phone="ines",
             password="demo-ines",
             languages=["fr", "en"],
-            skills=["aidants"],
+            skills={"aidants": 1},
             sip_secret="demo-ines",
         )
     finally:

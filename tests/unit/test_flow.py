@@ -13,6 +13,7 @@ import sounds
 from ivr.flow import FlowError, load_flow
 from ivr.reading import FILE_BYTES_MAX, read
 from ivr.relays import Relay, load_relays
+from ivr.steps import ESTIMATE_PROMPTS, POSITION_PROMPTS
 from ivr.versions import Versions
 
 FLOWS = Path(ivr.__file__).parent / "flows"
@@ -30,6 +31,8 @@ PROMPT_IDS = (
     "forte-affluence",
     "affluence-encore",
     "danger",
+    *ESTIMATE_PROMPTS,
+    *POSITION_PROMPTS,
 )
 PROMPTS = {(language, prompt): 3.0 for language in ("fr", "en") for prompt in PROMPT_IDS}
 
@@ -665,6 +668,101 @@ BAD = [
         "sans musique",
         "`wait`",
     ),
+    # --- a voice at least once a minute, for who waits
+    (
+        "a minute of music",
+        "    wait: 20 s",
+        "    wait: §61 s",
+        "66 s sans entendre",
+        "1 min de musique",
+    ),
+    (
+        "two pieces of music",
+        "    wait: 20 s\n    then: patience",
+        "    wait: 40 s\n    then: encore\n  encore:\n    wait: §40 s\n    then: patience",
+        "85 s sans entendre",
+        "1 min de musique",
+    ),
+    (
+        "music and an estimate that may be silent",
+        "    wait: 20 s\n    then: patience",
+        "    wait: 40 s\n    then: estimee\n  estimee:\n    wait_estimate: true\n"
+        "    position: true\n    then: encore\n"
+        "  encore:\n    wait: §40 s\n    then: patience",
+        "85 s sans entendre",
+        "1 min de musique",
+    ),
+    (
+        "music and a message of the day that may not be",
+        "    wait: 20 s\n    then: patience",
+        "    wait: 40 s\n    then: jour\n  jour:\n    day_message: true\n    then: encore\n"
+        "  encore:\n    wait: §40 s\n    then: patience",
+        "85 s sans entendre",
+        "1 min de musique",
+    ),
+    (
+        "an unanswered question, then music",
+        "    wait: 20 s",
+        "    wait: §58 s",
+        "63 s sans entendre",
+        "1 min de musique",
+    ),
+    ("music for ever", "    then: patience\n", "    then: musique\n", "sans entendre", "message"),
+    (
+        "grounding that falls silent",
+        "    set: {language: en}\n",
+        "    ground: [patience]\n    every: §90 s\n    for: 5 min\n",
+        "90 s sans entendre",
+        "1 min de musique",
+    ),
+    (
+        "grounding, then music",
+        "    set: {language: en}\n    then: musique\n",
+        "    ground: [patience]\n    every: 41 s\n    for: 5 min\n    then: musique\n",
+        "61 s sans entendre",
+        "1 min de musique",
+    ),
+    (
+        "music in a crowd",
+        LINE,
+        CROWDED.replace(
+            "affluence\n    then: mus",
+            "affluence\n    then: repos\n  repos:\n    wait: 50 s\n    then: mus",
+        ),
+        "70 s sans entendre",
+        "1 min de musique",
+    ),
+    (
+        "music in one line, then in another",
+        "    on_wait_longer_than: {after: 10 min, then: personne}\n    on_full",
+        "    on_wait_longer_than: {after: 10 min, then: encore}\n    on_full: {above: 9, "
+        "then: personne}\n  encore:\n    line: regulators\n    skills: [deuil]\n"
+        "    while_waiting: musique\n    on_no_staff: personne\n"
+        "    on_wait_longer_than: {after: 10 min, then: personne}\n    on_full",
+        "80 s sans entendre",
+        "1 min de musique",
+    ),
+    (
+        "estimate for who does not wait",
+        "    closed: ferme\n",
+        "    closed: §dire\n  dire:\n    wait_estimate: true\n    then: ferme\n",
+        "n'a pas sa place avant l'attente",
+        "while_waiting",
+    ),
+    (
+        "no estimate",
+        "    set: {language: en}\n",
+        "    wait_estimate: §false\n",
+        "dire l'attente estimée",
+        "`wait_estimate: true`",
+    ),
+    (
+        "estimates turn without music",
+        "    wait: 20 s\n    then: patience",
+        "    wait_estimate: true\n    then: §musique",
+        "sans musique",
+        "`wait`",
+    ),
 ]
 
 
@@ -821,6 +919,50 @@ def test_a_missing_line_is_refused_because_a_regulator_may_orient_to_it(tmp_path
 
     with pytest.raises(FlowError, match="`listeners` ; ajoutez une étape `line: listeners`"):
         load_flow(written(tmp_path, text), PROMPTS)
+
+
+def test_a_minute_without_a_voice_is_told_as_the_call_of_who_would_live_it(tmp_path: Path) -> None:
+    pauses = (
+        "    wait: 40 s\n    then: estimee\n  estimee:\n    wait_estimate: true\n"
+        "    then: encore\n  encore:\n    wait: 40 s\n    then: patience"
+    )
+    path = written(tmp_path, GOOD.replace("    wait: 20 s\n    then: patience", pauses))
+
+    with pytest.raises(FlowError) as refused:
+        load_flow(path, PROMPTS)
+
+    first, *call = str(refused.value).splitlines()
+    assert "85 s sans entendre une voix" in first  # the question before it is not answered
+    assert [line.strip(" │|") for line in call][-6:] == [
+        "« choix-langue »",
+        "→ ne touche à rien",
+        "musique, 40 s",
+        "l'attente estimée, si elle est connue",
+        "musique, 40 s",
+        "… 85 s de musique, sans un mot",
+    ]
+
+
+def test_a_minute_of_music_is_not_too_long(tmp_path: Path) -> None:
+    text = GOOD.replace("    wait: 20 s", "    wait: 1 min").replace("    seconds: 5 s\n", "")
+
+    with pytest.raises(FlowError, match="65 s"):  # after a question of which nothing is said
+        load_flow(written(tmp_path, text), PROMPTS)
+    load_flow(written(tmp_path, GOOD.replace("    wait: 20 s", "    wait: 55 s")), PROMPTS)
+
+
+@pytest.mark.parametrize("missing", [*ESTIMATE_PROMPTS, *POSITION_PROMPTS])
+def test_every_estimate_that_may_be_said_exists_in_every_language(
+    tmp_path: Path, missing: str
+) -> None:
+    text = GOOD.replace(
+        "    set: {language: en}\n", "    wait_estimate: true\n    position: true\n"
+    )
+    prompts = {known: seconds for known, seconds in PROMPTS.items() if known != ("en", missing)}
+    load_flow(written(tmp_path, text), PROMPTS)
+
+    with pytest.raises(FlowError, match=f"`{missing}` n'existe pas en `en`"):
+        load_flow(written(tmp_path, text), prompts)
 
 
 def test_a_prompt_must_exist_in_every_language_of_the_flow(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ from cti.records.models import Call, Event, LoginFailure, Sealed
 from cti.records.people import PeopleStore
 from cti.records.privacy import Keys, Phone, SealBroken, purge
 from cti.records.record import OpenCall, Records
+from cti.records.reports import talks_before
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 CANARY = "0639987654"
@@ -934,3 +935,17 @@ async def test_the_end_of_a_call_ends_no_leg_of_another(house: House) -> None:
     call = await house.records.call("two")
     assert call is not None
     assert [leg["ended_at"] for leg in call["legs"]] == [None]
+
+
+async def test_what_past_talks_lasted_is_read_back_the_oldest_first(house: House) -> None:
+    whole_call(house)
+    house.dial("second", at=seconds(950))
+    house.records.leg("second", "second-lea-1", "lea", "listener", "rung", seconds(960))
+    house.records.leg("second", "second-lea-1", "lea", "listener", "answered", seconds(1000))
+    house.records.leg("second", "second-lea-1", "lea", "listener", "ended", seconds(1300))
+    await house.flushed()
+
+    assert await talks_before(house.database, "listener", NOON, 200) == [830.0, 300.0]
+    assert await talks_before(house.database, "listener", NOON, 1) == [300.0]
+    assert await talks_before(house.database, "listener", seconds(1000), 200) == [300.0]
+    assert await talks_before(house.database, "regulator", NOON, 200) == [65.0]

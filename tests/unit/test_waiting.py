@@ -349,3 +349,63 @@ async def test_nobody_is_found_while_the_engine_could_ring_nobody() -> None:
 
         house.in_step.set()
         assert await wait == [house["rosa"]]
+
+
+# -- what may be foretold --------------------------------------------------------------------------
+
+
+async def test_a_place_counts_who_is_asked_before_and_could_take_the_same_agent() -> None:
+    async with a_house() as house:
+        for id_ in ROLES:
+            house.team.move(house[id_], Presence.TALKING, None, "other")
+        house["rosa"].languages = frozenset({"fr", "en"})
+        mine = ask(minutes=5)
+        others = [
+            ask(minutes=9),  # before
+            ask(minutes=1, danger=3),  # before, in danger
+            ask(minutes=2),  # behind
+            ask(minutes=9, line="listeners"),  # whom nobody here could take
+            ask(minutes=8, skills={"deuil": 1}),  # likewise
+        ]
+        waits = [house.take(one) for one in (mine, *others)]
+        await asyncio.sleep(0)
+
+        position, agents = house.lines.prospects(mine)
+        assert position == 3
+        assert [agent.id for agent in agents] == ["rosa", "remy"]
+
+        mine.language = "en"  # rosa alone: those before may take her
+        position, agents = house.lines.prospects(mine)
+        assert position == 3
+        assert [agent.id for agent in agents] == ["rosa"]
+
+        house["lea"].roles = frozenset({Role.LISTENER, Role.REGULATOR})
+        house["rosa"].languages = frozenset({"en"})
+        mine.language = "fr"
+        assert house.lines.prospects(mine)[0] == 4  # who waits for a listener may take lea
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def test_who_is_free_and_has_passed_is_nobody_to_count_on() -> None:
+    async with a_house() as house:
+        await house.ready("rosa")
+        mine = ask()
+        assert [agent.id for agent in house.lines.prospects(mine)[1]] == ["rosa"]
+
+        mine.pass_over(house["rosa"])
+        assert house.lines.prospects(mine)[1] == []
+
+
+async def test_a_stand_in_is_counted_on_once_the_line_starves() -> None:
+    async with a_house() as house:
+        for id_ in ("remy", "lea"):
+            house.team.move(house[id_], Presence.TALKING, None, "other")
+        house["lea"].stands_in = True
+        mine = ask()
+        assert [agent.id for agent in house.lines.prospects(mine)[1]] == ["remy"]
+
+        mine.waiting_since_at -= timedelta(hours=1)
+        mine.stand_in_after_seconds = 60.0
+        assert [agent.id for agent in house.lines.prospects(mine)[1]] == ["remy", "lea"]

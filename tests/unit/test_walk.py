@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from ivr.flow import Flow, FlowError, load_flow
 from ivr.leg import DangerPressed, Ended, HungUp, Leg, Outcome, ToLine
 from ivr.situation import Situation
 from ivr.steps import Language, Line
-from ivr.walk import Surroundings, Where, walk
+from ivr.walk import Outlook, Surroundings, Where, walk
 from tests.unit.test_flow import GOOD
 
 FLOWS = Path(ivr.__file__).parent / "flows"
@@ -390,3 +391,60 @@ async def test_who_presses_on_and_on_at_one_question_is_led_further(tmp_path: Pa
 
     assert leg.heard == ["fr/choix-langue", *["en/choix-langue"] * 4]
     assert leg.rested == [20.0]
+
+
+# -- the estimated wait
+
+
+async def told(outlook: Outlook, *, position: bool = False) -> list[str]:
+    """What is heard at an estimate, then at what follows it."""
+    leg = ScriptedLeg()
+    steps = hand_made(
+        "estimee",
+        estimee={"wait_estimate": "true", "position": str(position).lower(), "then": "suite"},
+        suite={"say": "suite", "then": None},
+    )
+    await walk(steps, "estimee", leg, replace(around(), outlook=lambda: outlook), Where.WAITING)
+    assert leg.heard.pop() == "fr/suite"
+    return leg.heard
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "attente-moins-de-2"),
+        (119, "attente-moins-de-2"),
+        (120, "attente-3"),
+        (239, "attente-3"),
+        (240, "attente-5"),
+        (449, "attente-5"),
+        (450, "attente-10"),
+        (749, "attente-10"),
+        (750, "attente-15"),
+        (1049, "attente-15"),
+        (1050, "attente-20"),
+        (1349, "attente-20"),
+        (1350, "attente-plus-de-20"),
+        (99999, "attente-plus-de-20"),
+    ],
+)
+async def test_the_estimated_wait_is_told_by_the_nearest_that_can_be_said(
+    seconds: float, said: str
+) -> None:
+    assert await told(Outlook(seconds, 1)) == [f"fr/{said}"]
+
+
+async def test_where_nobody_knows_nothing_is_said() -> None:
+    assert await told(Outlook()) == []
+    assert await told(Outlook(None, 4), position=True) == []
+
+
+@pytest.mark.parametrize("place", [1, 2, 3])
+async def test_their_place_is_told_to_the_next_three(place: int) -> None:
+    assert await told(Outlook(300, place), position=True) == [f"fr/place-{place}", "fr/attente-5"]
+    assert await told(Outlook(None, place), position=True) == [f"fr/place-{place}"]
+    assert await told(Outlook(300, place)) == ["fr/attente-5"]
+
+
+async def test_a_place_further_back_is_not_told() -> None:
+    assert await told(Outlook(300, 4), position=True) == ["fr/attente-5"]
