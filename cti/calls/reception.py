@@ -190,6 +190,7 @@ class Reception:
                 log.warning("call.danger", extra={"call": call.id})
             case "told":
                 records.told(call.id, caller.told)
+        self._house.suggest_again.set()
         if call.ask is None:
             return
         renew(call.ask, call)

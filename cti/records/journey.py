@@ -65,6 +65,10 @@ SENTENCES: Mapping[str, Words] = {
         "La ligne a redémarré, et reprend l'appel.",
         "The line started again, and takes the call back.",
     ),
+    "call.returned": _words(
+        "Rappelle peu après une coupure : ira d'abord à {agent}.",
+        "Rings again soon after being cut off: goes to {agent} first.",
+    ),
     "call.interrupted": _words(
         "Le central n'a pas obéi : la ligne recommence.",
         "The engine did not obey: the line tries again.",
@@ -122,6 +126,9 @@ SENTENCES: Mapping[str, Words] = {
     "leg.withdrawn.caller_left": _words(
         "La personne raccroche pendant que cela sonne chez {agent}.",
         "The caller hangs up while it rings at {agent}'s.",
+    ),
+    "leg.withdrawn.answered_elsewhere": _words(
+        "Quelqu'un d'autre a répondu avant {agent}.", "Somebody else answered before {agent}."
     ),
     "leg.withdrawn.screen_lost": _words(
         "L'écran de {agent} n'a rien montré : pas de sonnerie.",

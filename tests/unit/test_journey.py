@@ -15,7 +15,7 @@ import pytest
 
 import cti
 from cti.__main__ import main
-from cti.people.agents import Orient
+from cti.people.agents import End, Orient, Presence
 from cti.records.database import Database, DatabaseAway, create_database
 from cti.records.journal import Entry, Journal
 from cti.records.journey import (
@@ -31,6 +31,7 @@ from cti.records.models import Event
 from cti.records.privacy import Keys
 from cti.records.record import EndedBy, LegEvent, Outcome, Records, event_row
 from cti.simulation.actors import CallerPlan
+from cti.simulation.world import World
 from tests.stories import (
     TO_LISTENERS,
     TOGETHER,
@@ -40,11 +41,13 @@ from tests.stories import (
     Team,
     Tell,
     Waits,
+    Wire,
     caller_leaves,
     crash,
     decides,
     hangs_up,
     live,
+    refused,
 )
 
 JOURNAL = "0" * 32
@@ -154,7 +157,8 @@ def test_three_together_and_who_leaves_first_are_told(tell: Tell) -> None:
 
 
 def test_nobody_who_could_join_is_told(tell: Tell) -> None:
-    lines = told(tell(Oriented((20.0, decides(TOGETHER)), rings=True)))
+    roles = {"rosa": "regulator", "lea": "listener"}
+    lines = told(tell(Team((20.0, decides(TOGETHER)), roles=roles, by_hand=("lea",))))
     assert "lea ne répond pas." in lines
     assert "Personne n'a pu rejoindre rosa : l'échange continue." in lines
 
@@ -183,6 +187,33 @@ def test_a_lost_phone_that_rings_again_is_told(tell: Tell) -> None:
 
 def test_a_call_taken_back_after_a_restart_is_told_so(tell: Tell) -> None:
     assert "La ligne a redémarré, et reprend l'appel." in told(tell(Story((30.0, crash))))
+
+
+def test_a_line_where_nobody_is_on_duty_is_told() -> None:
+    def leaves_work(world: World) -> None:
+        world.desks["rosa"].working = False
+        world.desks["rosa"]._choose(Presence.LOGGED_OUT)
+
+    assert "Personne n'est en service (les régulateurs) : on le lui dit." in told(
+        live(Story((0.5, leaves_work)))
+    )
+
+
+def test_a_caller_who_asks_for_somebody_again_is_told_so() -> None:
+    def presses(world: World) -> None:
+        end = world.callers[0].end
+        assert end is not None
+        end.press("1")
+
+    script = [(21.0 + at, presses) for at in range(6)]
+    lines = told(live(Story((20.0, decides(End())), *script)))
+    assert "L'échange fini, demande encore quelqu'un : passe en tête." in lines
+
+
+def test_an_engine_that_did_not_obey_is_told(wire: Wire) -> None:
+    wire.times = 3
+    wire.meddles(lambda _m, path, _v: path == "/bridges/line-regulators/addChannel", refused())
+    assert "Le central n'a pas obéi : la ligne recommence." in told(live(Story()))
 
 
 def test_a_call_served_while_the_database_is_away_is_told_so() -> None:
@@ -393,6 +424,7 @@ def test_fil_call_show_tells_a_call(line: Line, lived: list[Entry], copied: bool
     assert said.startswith(f"Appel {call_id}, ")
     assert "+0:00  L'appel arrive (flux line@1)." in said
     assert "lea répond, après" in said
+    assert said.count("L'appel arrive") == 1  # though the journal may hold it too
     assert "Un mot est écrit pour la personne suivante (scellé)." in said
     assert "En bref : attente avant une personne : " in said
     _, english = line.fil("call", "show", call_id[:6], "--lang", "en")
