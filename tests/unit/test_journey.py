@@ -42,6 +42,8 @@ from tests.stories import (
     Tell,
     Waits,
     Wire,
+    agent_hangs_up,
+    arms,
     caller_leaves,
     crash,
     decides,
@@ -210,10 +212,12 @@ def test_a_caller_who_asks_for_somebody_again_is_told_so() -> None:
     assert "L'échange fini, demande encore quelqu'un : passe en tête." in lines
 
 
-def test_an_engine_that_did_not_obey_is_told(wire: Wire) -> None:
-    wire.times = 3
+def test_an_engine_that_did_not_obey_is_told(wire: Wire, tell: Tell) -> None:
+    arm = arms(wire)
+    wire.times = 9  # one command: thrice, each put three times
     wire.meddles(lambda _m, path, _v: path == "/bridges/line-regulators/addChannel", refused())
-    assert "Le central n'a pas obéi : la ligne recommence." in told(live(Story()))
+    lines = told(tell(Story((8.0, arm), (14.1, agent_hangs_up), talk=60.0)))
+    assert "Le central n'a pas obéi : la ligne recommence." in lines
 
 
 def test_a_call_served_while_the_database_is_away_is_told_so() -> None:
