@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cti import clock
 from cti.calls import suggestions as module
 from cti.calls.state import Call
 from cti.people.agents import Agent, Message, Presence, Role
@@ -331,6 +332,16 @@ def test_they_are_told_anew_when_the_caller_presses_the_danger_key(tell: Tell) -
     last = CallSuggestions.model_validate(suggested(story)[-1].data)
     assert last.suggestions[0].to.agent in ("lea", "louis")
     assert last.suggestions[0].reasons[0].code == "danger"
+
+
+def test_what_somebody_has_had_today_is_heeded(tell: Tell) -> None:
+    def has_had_much(world: World) -> None:
+        assert world.controller is not None
+        lea = world.controller.house.team.agents["lea"]
+        lea.exposure.add(clock.monotonic(), MUCH_TODAY_MINUTES, 1.0)
+
+    story = tell(Team((4.0, has_had_much), (30.0, caller_leaves), roles=ROLES))
+    assert ids(suggested(story)[-1]) == ["listeners", "louis", "lea"]
 
 
 def test_however_often_presences_change_they_are_told_now_and_then(tell: Tell) -> None:
