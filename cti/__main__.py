@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cti import admin, parent
+from cti import admin, call_admin, parent
 from cti.asterisk.ari import AppTaken
 from cti.asterisk.engine import EngineFailed, run_script
 from cti.config import Settings, SettingsError, load
@@ -130,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     engine.add_argument("what", choices=["up", "down", "logs", "restart"])
     call = command("call", _call, "call the line with a scripted caller, and tell what they heard")
     call.add_argument("--seconds", type=float, default=40.0, help="how long the caller stays")
+    call_admin.register(call)
     simulate = command(
         "simulate-calls", _simulate, "live through calls by the thousand, with faults"
     )

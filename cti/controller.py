@@ -25,6 +25,7 @@ from cti.calls.estimate import TALKS_KEPT_MAX, Past
 from cti.calls.house import House
 from cti.calls.phones import follow_phones
 from cti.calls.reception import Reception
+from cti.calls.suggestions import keep_suggesting
 from cti.calls.waiting import WaitingLines
 from cti.config import Settings, SettingsError
 from cti.flows import FlowFiles
@@ -143,13 +144,18 @@ def serve_calls(house: House, tasks: Group, ready: asyncio.Event) -> None:
     ari = house.exchange.ari
     ari.on_orphan = reception.hear
     presence_moved = asyncio.Event()
-    house.team.presence_moved = presence_moved.set
+
+    def look_again() -> None:
+        presence_moved.set()
+        house.suggest_again.set()
+
+    house.team.presence_moved = look_again
 
     async def connected(engine: EngineInfo) -> None:
         with contextlib.suppress(AriError):
             await ari.asterisk.reloadModule(moduleName="res_pjsip.so")
         await reception.recover(engine)
-        presence_moved.set()
+        look_again()
         ready.set()
 
     tasks.create_task(ari.run(connected))
@@ -159,6 +165,7 @@ def serve_calls(house: House, tasks: Group, ready: asyncio.Event) -> None:
     tasks.create_task(follow_phones(house))
     tasks.create_task(house.records.run())
     tasks.create_task(_tell_on_call(house, presence_moved))
+    tasks.create_task(keep_suggesting(house))
 
 
 async def _build(

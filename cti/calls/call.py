@@ -59,6 +59,7 @@ async def handle_call(call: Call, house: House) -> None:
     """
     while await interrupted(call, house):
         log.warning("call.interrupted", extra={"call": call.id, "times": call.interruptions})
+        house.records.event("call.interrupted", call_id=call.id, times=call.interruptions)
         await asyncio.sleep(AGAIN_SECONDS)
         await house.exchange.ari.in_step.wait()
         await call.caller.stop_playing()  # whoever began a prompt was cancelled
@@ -164,6 +165,7 @@ async def attend(call: Call, house: House) -> Stage:
             return await nobody(call, house, line, step)
         if not isinstance(found, Found):
             call.in_line_since = None
+            house.records.event("line.left", call_id=call.id, line=line)
             return await follow_flow(call, house, found, "left_line")
         await connect(call, house, line)
     elif call.interruptions:
@@ -184,6 +186,7 @@ async def nobody(call: Call, house: House, line: Line, step: LineStep) -> Stage:
         return house.team.anyone_on_duty(ask_of(call, asked).need(house.team.agents))
 
     if not any(map(here, wanted)):
+        house.records.event("line.nobody", call_id=call.id, line=line)
         async with Group() as tasks:
             flow, out = call.flow.flow, step.on_no_staff
             told = tasks.create_task(walk(flow, out, caller, house.surroundings, Where.NOBODY))

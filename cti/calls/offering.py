@@ -377,7 +377,8 @@ def withdraw(
         event = "missed"
     elif reason in ("declined", "hung_up"):
         event = "declined"
-    house.records.leg(call.id, leg.id, agent.id, "", event, house.clock())
+    why = "phone_busy" if not_ready == "phone_busy" else reason
+    house.records.leg(call.id, leg.id, agent.id, "", event, house.clock(), why)
     if reason == "missed":
         house.team.missed(agent)
     elif not_ready is not None:

@@ -159,6 +159,8 @@ class Reception:
             flow=call.flow.ref,
             at=call.started_at,
         )
+        for why in house.records.degraded_by:
+            house.records.event("call.degraded", call_id=call.id, why=why)
         compare(call, house)
         find_again(call, house)
         log.info("call.opened", extra={"call": call.id})
@@ -188,6 +190,7 @@ class Reception:
                 log.warning("call.danger", extra={"call": call.id})
             case "told":
                 records.told(call.id, caller.told)
+        self._house.suggest_again.set()
         if call.ask is None:
             return
         renew(call.ask, call)
@@ -356,6 +359,7 @@ class Reception:
             call.caller.close()
             return
         log.info("call.taken_back", extra={"call": call.id, "stage": call.stage.value})
+        self._house.records.event("call.taken_back", call_id=call.id)
         self._house.spawn(self._live(call))
         self._house.spawn(self._remember(call))
 

@@ -35,7 +35,11 @@ async def ring_relay(call: Call, house: House, step: RelayStep) -> str | None:
         if answer is not None:
             return answer
     relay = house.flows.relays.get(step.relay)
-    if relay is None or relay.verified_at is None or not relay.is_open(house.clock()):
+    if relay is None or relay.verified_at is None:
+        _refused(call, house, step, "unverified")
+        return None
+    if not relay.is_open(house.clock()):
+        _refused(call, house, step, "closed")
         return None
     verified_at = datetime.combine(relay.verified_at, datetime.min.time(), UTC)
     row = guard.Relay(step.relay, relay.number, verified_at, relay.live)
@@ -43,6 +47,7 @@ async def ring_relay(call: Call, house: House, step: RelayStep) -> str | None:
         number = guard.may_dial(relay.number, row)
     except guard.NotDialled:
         log.error("relay.not_dialled", extra={"relay": step.relay})
+        _refused(call, house, step, "not_dialled")
         return None
     if step.prompt:
         await caller.play(step.prompt)
@@ -58,6 +63,10 @@ async def ring_relay(call: Call, house: House, step: RelayStep) -> str | None:
             house.records.event("relay.over", call_id=call.id, relay=step.relay, answer=answer)
             return answer
     return None
+
+
+def _refused(call: Call, house: House, step: RelayStep, why: str) -> None:
+    house.records.event("relay.refused", call_id=call.id, relay=step.relay, why=why)
 
 
 async def _taken(call: Call, entries: int) -> None:

@@ -283,6 +283,7 @@ async def farewell(call: Call, house: House, line: Line) -> Stage:
     await caller.stop_playing()
     if await caller.ask("fin-de-conversation", "0123456789*#", STAY_SECONDS):
         call.first, call.waiting_since_at = True, None
+        house.records.event("call.asked_again", call_id=call.id, line=line)
         return STAGE_OF[line]
     await caller.play("au-revoir")
     call.ended_by = "agent"
@@ -355,7 +356,13 @@ def choose_target(call: Call, house: House, decision: Orient) -> Line:
     target: Line = "regulators" if decision.line == "regulators" else "listeners"
     if decision.agent and LINE_ROLES["listeners"] not in house.team.agents[decision.agent].roles:
         target = "regulators"
-    house.records.event("call.oriented", call_id=call.id, agent_id=call.talk.agent.id, line=target)
+    house.records.event(
+        "call.oriented",
+        call_id=call.id,
+        agent_id=call.talk.agent.id,
+        line=target,
+        together=decision.together,
+    )
     return target
 
 
@@ -390,6 +397,7 @@ async def invite(call: Call, house: House, decision: Orient) -> bool:
         withdraw_ringing(call, house, "withdrawn")
     call.first, call.wanted = False, None
     call.interruptions = 0  # those were the invitation's: the talk goes on
+    house.records.event("call.not_joined", call_id=call.id, agent_id=call.talk.agent.id)
     call.talk.agent.outbox.push(
         "call.not_joined", {"call": {"id": call.id}, "reason": "nobody_there"}
     )

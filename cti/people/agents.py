@@ -206,6 +206,7 @@ class Engagement:
     view: dict[str, Any]  # what the screen shows: the ``call`` object of ``call.offered``
     state: str = "offered"  # offered | connected
     can_accept_on_screen: bool = False  # the phone can be told to answer
+    suggestions: list[dict[str, Any]] = field(default_factory=list)  # where to orient, best first
     decisions: asyncio.Queue[Decision] = field(default_factory=asyncio.Queue)
     # The call's own word on a decision: an error code when it cannot be carried out.
     check: Callable[[Decision], str | None] = lambda _: None

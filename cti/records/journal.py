@@ -69,7 +69,7 @@ class Journal:
         self._roll_wanted = False
         self._written = threading.Event()
         self._closing = threading.Event()
-        segments = self._segments()
+        segments = _segments(self._folder)
         self.id = segments[-1].journal_id if segments else uuid.uuid4().hex
         self.last_number = 0
         if segments:
@@ -116,7 +116,7 @@ class Journal:
             before_recent = (recent[0].number if recent else self.last_number + 1) - 1
         found: list[Entry] = []
         if from_number <= before_recent:
-            segments = self._segments()
+            segments = _segments(self._folder)
             after = [*(segment.first for segment in segments[1:]), before_recent + 1]
             for segment, next_first in zip(segments, after, strict=True):
                 if next_first > from_number and segment.first <= before_recent:
@@ -129,7 +129,7 @@ class Journal:
 
     def first_kept(self, up_to: int) -> int:
         """The first entry that ``forget(up_to)`` would leave on disk now."""
-        firsts = [segment.first for segment in self._segments()]
+        firsts = [segment.first for segment in _segments(self._folder)]
         return max([first for first in firsts if first <= up_to + 1], default=1)
 
     def forget(self, up_to: int, keep_from: int | None = None) -> None:
@@ -146,7 +146,7 @@ class Journal:
                 self._recent.popleft()
         if self._roll_wanted:
             self._written.set()
-        segments = self._segments()
+        segments = _segments(self._folder)
         for segment, following in pairwise(segments):
             if following.first <= gone_before:
                 segment.path.unlink(missing_ok=True)
@@ -157,14 +157,6 @@ class Journal:
         self._written.set()
         self._syncer.join()
         os.close(self._fd)
-
-    def _segments(self) -> list[_Segment]:
-        found = []
-        for path in self._folder.iterdir():
-            match = _SEGMENT.fullmatch(path.name)
-            if match:
-                found.append(_Segment(path, match["journal"], int(match["first"])))
-        return sorted(found, key=lambda segment: segment.first)
 
     def _open_segment(self) -> None:
         """Start a file named after the next entry; the name alone keeps the numbers going."""
@@ -221,6 +213,23 @@ class Journal:
             if not self._sync_fails:
                 log.error("journal.sync_failed")
             self._sync_fails = True
+
+
+def read_beside(folder: Path) -> list[tuple[str, Entry]]:
+    """What a journal holds now, with its id, for a program beside the one that writes it."""
+    found = []
+    for segment in _segments(folder) if folder.is_dir() else []:
+        found += [(segment.journal_id, entry) for entry in _entries(segment.path)]
+    return found
+
+
+def _segments(folder: Path) -> list[_Segment]:
+    found = []
+    for path in folder.iterdir():
+        match = _SEGMENT.fullmatch(path.name)
+        if match:
+            found.append(_Segment(path, match["journal"], int(match["first"])))
+    return sorted(found, key=lambda segment: segment.first)
 
 
 def _sync_folder(folder: Path) -> None:

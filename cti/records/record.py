@@ -196,13 +196,16 @@ class Records:
         role: str,
         event: LegEvent,
         at: datetime,
+        why: str | None = None,
     ) -> None:
-        """What happened to one phone of a call.
+        """What happened to one phone of a call, and the code of its reason where there is one.
 
         The first ``answered`` is when a human answered the caller; that leg and its agent
         become the call's. Any event after it but ``rung`` ends the leg.
         """
         data = {"call_id": call_id, "leg_id": leg_id, "agent_id": agent_id, "role": role}
+        if why is not None:
+            data["why"] = why
         self._append(f"leg.{event}", {**data, "at": _stamp(at)})
 
     def handover(self, call_id: str, text: str) -> None:
@@ -256,11 +259,7 @@ class Records:
             log.warning("records.open_calls_from_journal_alone")
             return _oldest_first(self._open.values())
         for entry in self._journal.read(position + 1):
-            call = calls.get(entry.data.get("call_id", ""))
-            if entry.op in _STATES_A_CALL and call is None:
-                call = calls[entry.data["call_id"]] = _opened(entry)
-            if call is not None:
-                _advance(call, entry)
+            follow(calls, entry)
         # A database that was lost and made anew does not know calls that are still going on.
         return _oldest_first((self._open | calls).values())
 
@@ -434,6 +433,15 @@ class Records:
         return entries
 
 
+def follow(calls: dict[str, Call], entry: Entry) -> None:
+    """Make one entry true of the call it speaks of, which it may begin; calls are by id."""
+    call = calls.get(entry.data.get("call_id") or "")
+    if entry.op in _STATES_A_CALL and call is None:
+        call = calls[entry.data["call_id"]] = _opened(entry)
+    if call is not None:
+        _advance(call, entry)
+
+
 async def _wait(event: asyncio.Event, seconds_max: float) -> None:
     try:
         async with asyncio.timeout(seconds_max):
@@ -467,7 +475,7 @@ async def _apply(session: AsyncSession, journal_id: str, entry: Entry) -> None:
     """Turn one entry into rows. Runs inside the transaction that also moves the position."""
     data = entry.data
     call_id = data.get("call_id")
-    session.add(_event_row(journal_id, entry))
+    session.add(event_row(journal_id, entry))
     if entry.op == "event":
         return
     call = await session.get(Call, call_id) if call_id else None
@@ -580,7 +588,7 @@ def _advance(call: Call, entry: Entry) -> None:
         call.outcome, call.ended_by = data["outcome"], data["ended_by"]
 
 
-def _event_row(journal_id: str, entry: Entry) -> Event:
+def event_row(journal_id: str, entry: Entry) -> Event:
     """The entry as figures need it: without what points at the caller, sealed or not."""
     left_out = {
         "call_id", "agent_id", "at", "type", "sealed", "caller_ref", "channel_id", "number_dialled",

@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cti.records.database import Database
-from cti.records.models import Call, Leg
+from cti.records.database import Database, DatabaseAway, check_version
+from cti.records.journal import Entry, read_beside
+from cti.records.models import Agent, Call, Event, Leg
 from cti.records.privacy import Keys, Phone
-from cti.records.record import read_call
+from cti.records.record import event_row, follow, read_call
+
+T = TypeVar("T")
+PREFIX_LETTERS_MIN: Final = 6  # of a call's id: fewer would soon mean several
+SAME_PREFIX_MAX: Final = 5  # how many are named when several calls begin so
+_PREFIX = re.compile(rf"[0-9a-f]{{{PREFIX_LETTERS_MIN},32}}")
+
+
+class NoSuchCall(Exception):
+    """An id that names no call, or several: those in ``several``."""
+
+    def __init__(self, several: list[str]) -> None:
+        super().__init__()
+        self.several = several
+
+
+@dataclass(frozen=True)
+class Traces:
+    """Everything that was written of one call."""
+
+    call: Call
+    events: list[Event]
+    names: dict[str, str]  # of agents, by id
+    whole: bool  # False: the database is away, and the journal alone may not know the beginning
 
 
 async def latest_call_of(database: Database, keys: Keys, number: str) -> dict[str, Any] | None:
@@ -87,3 +114,71 @@ async def talks_before(
         ][::-1]
 
     return await database.read(work)
+
+
+async def traces_of(database: Database, journal: Path, prefix: str) -> Traces:
+    """What is written of the call whose id begins so, in the database and in the journal.
+
+    Raises NoSuchCall; WrongVersion.
+    """
+    if not _PREFIX.fullmatch(prefix):
+        raise NoSuchCall([])
+    entries = read_beside(journal)  # first: what is let go of meanwhile is in the database
+
+    async def work(session: AsyncSession) -> tuple[dict[str, Call], list[Event], dict[str, str]]:
+        # An id is hexadecimal: what begins so lies before the next letter that it cannot hold.
+        begins = Call.id >= prefix, Call.id < prefix + "g"
+        found = await session.scalars(select(Call).where(*begins).limit(SAME_PREFIX_MAX))
+        calls = {call.id: call for call in found}
+        rows = await session.scalars(select(Event).where(Event.call_id.in_(calls)))
+        agents = await session.execute(select(Agent.id, Agent.name))
+        return calls, list(rows), {row.id: row.name for row in agents}
+
+    read = await _read(database, work)
+    calls, events, names = read or ({}, [], {})
+    known = {(event.journal_id, event.journal_number) for event in events}
+    for journal_id, entry in _of_calls(entries, prefix):
+        follow(calls, entry)
+        if (journal_id, entry.number) not in known:
+            events.append(event_row(journal_id, entry))
+    if len(calls) != 1:
+        raise NoSuchCall(sorted(calls))
+    (call,) = calls.values()
+    own = [event for event in events if event.call_id == call.id]
+    return Traces(call, own, names, whole=read is not None)
+
+
+async def calls_since(
+    database: Database, journal: Path, since: datetime, calls_max: int
+) -> tuple[list[Call], bool]:
+    """The latest calls that came in since then, the oldest first, and whether that is all.
+
+    It is not while the database is away: the journal knows the latest, and those still open.
+    Raises WrongVersion.
+    """
+    entries = read_beside(journal)
+
+    async def work(session: AsyncSession) -> dict[str, Call]:
+        latest = select(Call).where(Call.started_at >= since).order_by(Call.started_at.desc())
+        return {call.id: call for call in await session.scalars(latest.limit(calls_max))}
+
+    read = await _read(database, work)
+    calls = read or {}
+    for _, entry in _of_calls(entries, ""):
+        follow(calls, entry)
+    found = [call for call in calls.values() if call.started_at >= since]
+    found.sort(key=lambda call: (call.started_at, call.id))
+    return found[-calls_max:], read is not None
+
+
+def _of_calls(entries: list[tuple[str, Entry]], prefix: str) -> list[tuple[str, Entry]]:
+    return [one for one in entries if (one[1].data.get("call_id") or "-").startswith(prefix)]
+
+
+async def _read(database: Database, work: Callable[[AsyncSession], Awaitable[T]]) -> T | None:
+    """What ``work`` finds; None when the database is away. Raises WrongVersion."""
+    try:
+        await check_version(database)
+        return await database.read(work)
+    except DatabaseAway:
+        return None

@@ -186,6 +186,8 @@ class Desk:
 
     def _show(self, message: Message) -> None:
         """A frame arrives. Runs inside the controller: everything happens a moment later."""
+        if message.type == "call.suggestions":
+            return  # these people know by themselves where to orient
         self.world.later(self.chance.uniform(0.001, 0.05), self._seen, self.controller, message)
 
     def _seen(self, controller: Controller, message: Message) -> None:

@@ -274,6 +274,29 @@ class SystemView(Open):
     )
 
 
+class Reason(Open):
+    """Why something is suggested: a code for programs, a few words for people."""
+
+    code: str
+    fr: str
+    en: str
+
+
+class Target(Open):
+    """A line or an agent, by id: what ``to`` of ``call.orient`` takes."""
+
+    line: str | None = None
+    agent: str | None = None
+
+
+class Suggestion(Open):
+    """Where the caller might go next, and why."""
+
+    to: Target
+    label: str
+    reasons: list[Reason]
+
+
 class Snapshot(Open):
     """All that a screen must show now: replaces everything it knew."""
 
@@ -283,6 +306,9 @@ class Snapshot(Open):
     asked: bool = Field(description="presence.asked still waits for an answer")
     call: CallView | None
     call_state: Literal["offered", "connected"] | None
+    suggestions: list[Suggestion] = Field(
+        default=[], description="for the call, as in call.suggestions"
+    )
     wrapup_call: str | None = Field(default=None, description="the call to name in wrapup.done")
     lines: list[Labelled]
     colleagues: list[Colleague]
@@ -325,6 +351,13 @@ class CallConnected(Open):
     call: CallRef
 
 
+class CallSuggestions(Open):
+    """Where the caller might go next, best first, three at most: replaces those told before."""
+
+    call: CallRef
+    suggestions: list[Suggestion]
+
+
 class CallEnded(Open):
     """The agent's part in the call is over."""
 
@@ -362,6 +395,7 @@ EVENTS: dict[str, type[Open]] = {
     "call.updated": CallUpdated,
     "call.withdrawn": CallWithdrawn,
     "call.connected": CallConnected,
+    "call.suggestions": CallSuggestions,
     "call.ended": CallEnded,
     "call.joined": CallJoined,
     "call.not_joined": CallNotJoined,
