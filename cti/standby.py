@@ -11,12 +11,13 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 from cti.asterisk.ari import AriError
 from cti.asterisk.engine import PhoneAccount, write_phones
 from cti.calls.house import House
 from cti.config import Settings, SettingsError
-from cti.people.agents import Agent, Presence, Role
+from cti.people.agents import Agent, OwnNumber, Presence, Role
 from cti.records import last_good
 from cti.records.database import (
     Database,
@@ -86,7 +87,7 @@ class Standby:
             if kept is None:
                 raise
             self._lost(error)
-            return [_agent_of(row) for row in kept.people]
+            return [self._agent_of(row) for row in kept.people]
         for agent in people:
             for row in kept.people if kept is not None else ():
                 if row.id == agent.id and row.since_at > agent.since_at:
@@ -121,6 +122,27 @@ class Standby:
         if self._closing:
             await asyncio.wait(self._closing, timeout=CLOSE_SECONDS_MAX)
 
+    def _agent_of(self, row: AgentRow) -> Agent:
+        """Somebody of the team, as the running line knows them."""
+        own = row.own_number_sealed
+        return Agent(
+            id=row.id,
+            name=row.name,
+            roles=frozenset(Role(role) for role in row.roles),
+            phone=row.phone,
+            languages=frozenset(row.languages),
+            skills=row.skills,
+            gender=row.gender,
+            stands_in=row.stands_in,
+            own_number=OwnNumber(own, partial(self._store.unseal_own_number, row.id))
+            if own
+            else None,
+            presence=Presence(row.presence),
+            reason=row.reason,
+            since_at=row.since_at,
+            call_id=row.call_id,
+        )
+
     # -- the database -----------------------------------------------------------
 
     async def _look(self) -> list[Agent]:
@@ -132,7 +154,7 @@ class Standby:
         database = create_database(self._settings.database)
         try:
             await check_version(database)
-            people = [_agent_of(row) for row in await load_people(database)]
+            people = [self._agent_of(row) for row in await load_people(database)]
         except (DatabaseAway, WrongVersion):
             raise
         except Exception as error:  # the right version, around tables that cannot be read
@@ -251,24 +273,6 @@ async def _answers_within(seconds_max: float) -> AsyncIterator[None]:
         raise DatabaseAway(_AWAY) from None
 
 
-def _agent_of(row: AgentRow) -> Agent:
-    """Somebody of the team, as the running line knows them."""
-    return Agent(
-        id=row.id,
-        name=row.name,
-        roles=frozenset(Role(role) for role in row.roles),
-        phone=row.phone,
-        languages=frozenset(row.languages),
-        skills=row.skills,
-        gender=row.gender,
-        stands_in=row.stands_in,
-        presence=Presence(row.presence),
-        reason=row.reason,
-        since_at=row.since_at,
-        call_id=row.call_id,
-    )
-
-
 def _row_of(agent: Agent) -> AgentRow:
     return AgentRow(
         id=agent.id,
@@ -278,6 +282,7 @@ def _row_of(agent: Agent) -> AgentRow:
         skills=dict(agent.skills),
         gender=agent.gender,
         stands_in=agent.stands_in,
+        own_number_sealed=agent.own_number.sealed if agent.own_number else None,
         phone=agent.phone,
         presence=agent.presence.value,
         reason=agent.reason,

@@ -315,7 +315,7 @@ class Team:
             known.name, known.phone = stored.name, stored.phone
             known.roles, known.languages = stored.roles, stored.languages
             known.skills, known.gender = stored.skills, stored.gender
-            known.stands_in = stored.stands_in
+            known.stands_in, known.own_number = stored.stands_in, stored.own_number
 
     def store_all(self) -> None:
         """Write every presence again: the store may have missed some; memory is what is true."""
