@@ -67,6 +67,7 @@ class Standby:
         self._problem: str | None = None  # a reason of the ``system.changed`` frame
         self._advice: str | None = None  # what a person should do about it
         self._team_is_known = False
+        self._phones_written: dict[str, str] | None = None
         self._presences_lag = False  # in the database, behind what we know
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -177,10 +178,20 @@ class Standby:
                     people = await self._look()
                 if self._problem is not None:
                     await self._take_back(house, people)
+                else:
+                    await self._follow(house, people)
             except (DatabaseAway, WrongVersion) as error:
                 self._lost(error)
             else:
                 await self._end_sessions()
+
+    async def _follow(self, house: House, people: list[Agent]) -> None:
+        """Take over what was changed of the team since the last look."""
+        house.team.adopt(people)
+        house.team.dismiss_all_but(person.id for person in people)
+        if await self._write_phones():
+            with contextlib.suppress(AriError):
+                await house.exchange.ari.asterisk.reloadModule(moduleName="res_pjsip.so")
 
     def _lost(self, error: DatabaseAway | WrongVersion) -> None:
         """From here on nobody waits for the database, and nothing is written to it."""
@@ -210,14 +221,22 @@ class Standby:
                 await self._store.revoke_hashed(id_hash)
                 self.sessions.told(id_hash)
 
-    async def _write_phones(self) -> None:
-        """Write the desk phones' accounts for the engine. Raises DatabaseAway."""
+    async def _write_phones(self) -> bool:
+        """Write the desk phones' accounts for the engine where they have changed: whether they had.
+
+        Raises DatabaseAway.
+        """
         try:
             secrets = await self._store.sip_secrets()
+            if secrets == self._phones_written:
+                return False
             write_phones(self._settings, [PhoneAccount(*account) for account in secrets.items()])
+            self._phones_written = secrets
         except (OSError, SealBroken, SettingsError) as error:
             # A full disk, one altered secret: the engine goes on with the phones it has.
             log.error("phones.not_written", extra={"error": type(error).__name__})
+            return False
+        return True
 
     # -- what is kept, and what is said -----------------------------------------
 

@@ -127,11 +127,50 @@ class PeopleStore:
                 sealing = self._keys.seal(agent_id, _SIP_FIELD, sip_secret)
                 agent.sip_secret_sealed = sealing.ciphertext
             if own_number is not None:
-                agent.own_number_sealed = self._sealed_number(agent_id, own_number)
+                agent.own_number_sealed = self.seal_own_number(agent_id, own_number)
 
         await self._database.write(work)
 
-    def _sealed_number(self, agent_id: str, number: str) -> bytes:
+    async def change(
+        self, row: AgentRow, *, password: str | None = None, sip_secret: str | None = None
+    ) -> None:
+        """Write who somebody is and what they can take; their presence stays as it is.
+
+        A new password closes their open doors. Who is not there (any more) stays so.
+        """
+        password_hash = None
+        if password is not None:
+            async with self._hashing:
+                password_hash = await asyncio.to_thread(_HASHER.hash, password)
+
+        async def work(session: AsyncSession) -> None:
+            agent = await session.get(Agent, row.id)
+            if agent is None:
+                return
+            agent.name, agent.own_number_sealed = row.name, row.own_number_sealed
+            agent.roles, agent.languages = sorted(row.roles), sorted(row.languages)
+            agent.skills = dict(row.skills)
+            agent.gender, agent.stands_in = row.gender, row.stands_in
+            if sip_secret is not None:
+                sealing = self._keys.seal(row.id, _SIP_FIELD, sip_secret)
+                agent.sip_secret_sealed = sealing.ciphertext
+            if password_hash is not None:
+                agent.password_hash = password_hash
+                await session.execute(delete(Session).where(Session.agent_id == row.id))
+
+        await self._database.write(work)
+
+    async def remove(self, agent_id: str) -> None:
+        """Close an account and its doors; records of calls keep the id."""
+
+        async def work(session: AsyncSession) -> None:
+            await session.execute(delete(Session).where(Session.agent_id == agent_id))
+            await session.execute(delete(Agent).where(Agent.id == agent_id))
+
+        await self._database.write(work)
+
+    def seal_own_number(self, agent_id: str, number: str) -> bytes:
+        """Seal the number of somebody's own telephone."""
         return self._keys.seal(agent_id, _NUMBER_FIELD, number).ciphertext
 
     def unseal_own_number(self, agent_id: str, sealed: bytes) -> str:

@@ -14,7 +14,7 @@ import pytest_asyncio
 from cti.records.database import create_database
 from cti.records.people import PeopleStore
 from cti.records.privacy import Keys
-from cti.rehearsal.phone import CallEnded, Phone, PhoneCall
+from cti.rehearsal.phone import Answering, CallEnded, Phone, PhoneCall
 from cti.rehearsal.sound import Samples, read_wav, rms_dbfs, tone, tone_level
 from tests.engine.test_privacy_canary import CANARY, found_in, shown, written
 from tests.line import Desk, Line, a_line
@@ -73,9 +73,9 @@ async def out(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LineAnd
 
 
 @asynccontextmanager
-async def rosa_at_work(out: LineAndMobile, answering: str = "ring") -> AsyncIterator[Desk]:
+async def rosa_at_work(out: LineAndMobile, answering: Answering = "ring") -> AsyncIterator[Desk]:
     line, mobile = out
-    mobile.answering = answering  # type: ignore[assignment]
+    mobile.answering = answering
     while not mobile.incoming.empty():
         mobile.incoming.get_nowait()
     async with Desk.sign_in(line, "rosa", mobile) as desk:
@@ -213,11 +213,11 @@ def with_status(status: int) -> Callable[[PhoneCall], Awaitable[None]]:
     ids=["busy", "rings", "declined", "unknown", "503", "silent"],
 )
 async def test_each_refusal_is_told_for_what_it_is(
-    out: LineAndMobile, answering: str, reason: str, presence: tuple[str, str | None]
+    out: LineAndMobile, answering: Answering, reason: str, presence: tuple[str, str | None]
 ) -> None:
     line, mobile = out
     async with rosa_at_work(out) as rosa, a_caller(line) as caller:
-        mobile.answering = answering  # type: ignore[assignment]
+        mobile.answering = answering
         await caller.dials()
         await rosa.sees("call.offered", 8)
         withdrawn = await rosa.sees("call.withdrawn", RING_SECONDS_MAX + 4)
