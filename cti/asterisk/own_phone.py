@@ -16,7 +16,6 @@ from cti.asterisk.ari import Ari
 from cti.asterisk.legs import ChannelLeg
 from ivr.leg import HungUp
 
-USER_BUSY = 17  # Q.850
 ACCEPTED = "1"
 ASKED_TIMES_MAX = 2
 KEY_SECONDS_MAX = 3.0  # of silence after each time
@@ -100,10 +99,10 @@ class OwnPhoneLeg(ChannelLeg):
 
     def refusal(self) -> Refusal:
         """Why a leg that ended was not accepted. A dead trunk is not told as a missed ring."""
-        status, cause = self.tech_cause, self.cause
+        status = self.tech_cause
         if self.picked_up.is_set():
             return "missed"
-        if status in _BUSY or cause == USER_BUSY:
+        if status in _BUSY:
             return "phone_busy"
         if status in _DECLINED:
             return "declined"

@@ -334,8 +334,12 @@ class Desk:
 
     def _answer(self, ring: FakePhoneCall) -> None:
         ring.answer()
+        own = self.plan.own_number is not None
+        if own and not self.plan.steady and self.chance.random() < 0.15:  # a voicemail
+            self.world.later(self.chance.uniform(0.5, 6), ring.press, self.chance.choice("0259#"))
+            return
         # No pop: the engine rings by itself. There too, 1 accepts.
-        if ring.channel_id not in self.pops or self.plan.own_number is not None:
+        if ring.channel_id not in self.pops or own:
             self.world.later(self.chance.uniform(1, 6), ring.press, "1")
         self.world.later(self.chance.uniform(5, TALK_SECONDS_LEFT_MAX), self._notice_alone, ring)
 

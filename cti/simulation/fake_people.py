@@ -185,7 +185,7 @@ class FakePhone:
         self.engine.later(self.engine.rng.uniform(3, 33), self._missed)
 
     def _missed(self) -> None:
-        if not self.reachable:
+        if not self.reachable and not self.outside:
             self.registered = False
 
     def register(self) -> None:

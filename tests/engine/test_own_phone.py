@@ -16,6 +16,9 @@ from cti.records.people import PeopleStore
 from cti.records.privacy import Keys
 from cti.rehearsal.phone import Answering, CallEnded, Phone, PhoneCall
 from cti.rehearsal.sound import Samples, read_wav, rms_dbfs, tone, tone_level
+from tests.contract.facts import Fact
+from tests.contract.trunk_facts import TRUNK_FACTS
+from tests.contract.worlds import EngineWorld
 from tests.engine.test_privacy_canary import CANARY, found_in, shown, written
 from tests.line import Desk, Line, a_line
 from tests.scenes import (
@@ -265,3 +268,11 @@ async def test_the_number_is_nowhere_but_sealed(out: LineAndMobile) -> None:
         await asyncio.sleep(1.5)  # what is last good is kept every second
         assert found_in(await asyncio.to_thread(written, line)) == []
         assert found_in(shown([rosa])) == []
+
+
+@pytest.mark.parametrize("fact", TRUNK_FACTS, ids=lambda fact: fact.__name__)
+async def test_of_the_trunk(fact: Fact, out: LineAndMobile) -> None:
+    line, mobile = out
+    if line.process is not None:
+        line.kill()  # nobody of ours controls this engine from here on
+    await fact(EngineWorld(line, mobile))
