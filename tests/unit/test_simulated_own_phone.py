@@ -257,7 +257,8 @@ def test_a_mobile_that_is_lost_in_a_talk_leaves_nobody_alone() -> None:
     assert first.ended_at is not None
     assert first.ended_at - first.vanished_at < 25
     assert "prompt:/sounds/fr/ne-quittez-pas" in world.caller_heard()
-    assert any(sound.startswith("people:caller") for _, sound in second.heard)
+    joined_at = next(at for at, sound in second.heard if sound.startswith("people:caller"))
+    assert joined_at < second.keys_pressed[0][0] + 1  # though the question was being asked
     assert [e.op for e in world.journal.entries if e.op == "leg.lost"]
 
 
@@ -284,3 +285,22 @@ def test_the_on_call_list_holds_no_phone_that_the_dialplan_cannot_ring() -> None
     listener = AgentPlan("lea", frozenset({"listener"}), frozenset({"fr"}), True, "listen")
     world = live(Outside(presses("1"), listener))
     assert world.engine.variables["FIL_ON_CALL"] == "lea"
+
+
+def test_who_picks_up_at_the_last_second_still_has_the_time_to_accept() -> None:
+    def does(world: Outside, ring: FakePhoneCall) -> None:
+        world.later(18.5, ring.answer)
+        world.later(25.0, ring.press, "1")
+
+    world = live(Outside(does, patience=100.0))
+    assert len(world.rung("rosa")) == 1
+    assert "people:rosa" in world.caller_heard()
+
+
+def test_a_machine_that_hangs_up_by_itself_is_missed_and_the_trunk_is_alive() -> None:
+    def does(world: Outside, ring: FakePhoneCall) -> None:
+        world.later(1.0, ring.answer)
+        world.later(3.0, ring.hang_up)
+
+    world = live(Outside(does, REMY))
+    assert world.withdrawn() == ["missed"]
