@@ -334,9 +334,7 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
     return withdraw_unanswered(call, house, talk)
 
 
-def withdraw_unreachable(
-    call: Call, house: House, talk: Talk, error: PhoneUnreachable
-) -> bool:
+def withdraw_unreachable(call: Call, house: House, talk: Talk, error: PhoneUnreachable) -> bool:
     """Take back an offer of which no telephone has rung, and say why; always False."""
     reason = "phone_unreachable"
     if isinstance(talk.leg, OwnPhoneLeg) and error.status:

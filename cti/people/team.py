@@ -290,7 +290,11 @@ class Team:
                 self.withdraw(agent)
 
     def phone_is(self, agent: Agent, away: bool) -> None:
-        """The engine knows, or does not know, where their phone is. Not for during a call."""
+        """The engine knows, or does not know, where their phone is. Not for during a call.
+
+        A telephone of their own registers nowhere: it is never away.
+        """
+        away = away and agent.own_number is None
         if agent.phone_away == away:
             return
         agent.phone_away = away

@@ -314,7 +314,8 @@ def _application(engine: FakeAsterisk, name: str) -> Json:
 
 @_on("GET", "/endpoints/PJSIP")
 def _endpoints(c: Command) -> None:
-    c.reply(200, [_known(phone) for phone in c.engine.phones.values()])
+    # A telephone outside is no endpoint: the trunk is.
+    c.reply(200, [_known(phone) for phone in c.engine.phones.values() if not phone.outside])
 
 
 @_on("GET", "/endpoints/PJSIP/{id}")

@@ -28,6 +28,7 @@ REMY = AgentPlan(
     "listen",
     answers_after_seconds=1.0,
 )
+SAM = AgentPlan("sam", frozenset({"supervisor"}), frozenset({"fr"}), True, "listen")
 Does = Callable[[Any, FakePhoneCall], None]  # of the world below
 
 
@@ -64,6 +65,11 @@ class Outside(World):
         agent = self.lives[-1].house.team.agents["rosa"]
         kept = agent.outbox.since(0) or []
         return [m.data["reason"] for m in kept if m.type == "call.withdrawn"]
+
+    def asked_whether_there(self) -> int:
+        """How often rosa's screen was asked, after a ring in vain."""
+        kept = self.lives[-1].house.team.agents["rosa"].outbox.since(0) or []
+        return [message.type for message in kept].count("presence.asked")
 
     def shown(self, name: str = "rosa") -> list[tuple[str, str | None]]:
         agent = self.lives[-1].house.team.agents[name]
@@ -155,7 +161,7 @@ def test_silence_another_key_and_a_voicemail_are_missed_and_the_next_is_rung(doe
     (ring,) = world.rung("rosa")
     assert ring.ended_how == "command"
     assert world.withdrawn() == ["missed"]
-    assert ("NOT_READY", "no_answer") in world.shown()
+    assert world.asked_whether_there() == 1
     assert "people:rosa" not in world.caller_heard()
     assert "people:remy" in world.caller_heard()
     # Until then, music or a word; nobody's voice, no silence.
@@ -171,8 +177,8 @@ def test_silence_another_key_and_a_voicemail_are_missed_and_the_next_is_rung(doe
     [
         (declines(486), None, "phone_busy", ("NOT_READY", "phone_busy")),
         (declines(603), None, "declined", ("READY", None)),
-        (nobody, None, "missed", ("NOT_READY", "no_answer")),
-        (declines(480), None, "missed", ("NOT_READY", "no_answer")),
+        (nobody, None, "missed", ("READY", None)),
+        (declines(480), None, "missed", ("READY", None)),
         (nobody, refuses(404), "phone_unreachable", ("NOT_READY", "phone_unreachable")),
         (nobody, refuses(503), "trunk_dead", ("NOT_READY", "phone_unreachable")),
         (nobody, refuses(403), "trunk_dead", ("NOT_READY", "phone_unreachable")),
@@ -187,7 +193,7 @@ def test_each_refusal_is_told_for_what_it_is(
     reason: str,
     presence: tuple[str, str | None],
 ) -> None:
-    world = live(Outside(does, REMY, trunk=trunk))
+    world = live(Outside(does, REMY, SAM, trunk=trunk))
     assert world.withdrawn()[0] == reason
     assert presence in world.shown()
     agent = world.lives[-1].house.team.agents["rosa"]
@@ -195,8 +201,12 @@ def test_each_refusal_is_told_for_what_it_is(
     if reason == "trunk_dead":
         assert agent.missed == 0
         assert "trunk.dead" in told
+        sam = world.lives[-1].house.team.agents["sam"].outbox.since(0) or []
+        alerts = [message.data["kind"] for message in sam if message.type == "team.alert"]
+        assert alerts[0] == "trunk_dead"
     else:
         assert "trunk.dead" not in told
+        assert world.asked_whether_there() == (reason == "missed")
     assert "people:remy" in world.caller_heard()
 
 
