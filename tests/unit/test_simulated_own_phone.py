@@ -42,9 +42,10 @@ class Outside(World):
         trunk: Callable[[World], None] | None = None,
         talk: float = 40.0,
         patience: float = 70.0,
+        calls_at: float = 3.0,
     ) -> None:
         self.does, self.trunk = does, trunk
-        caller = CallerPlan(at=3.0, patience_seconds=patience, talk_seconds=talk)
+        caller = CallerPlan(at=calls_at, patience_seconds=patience, talk_seconds=talk)
         plan = Plan(callers=(caller,), agents=(ROSA, *more), quiet_seconds=10.0)
         super().__init__(plan, "outside")
 
@@ -314,3 +315,9 @@ def test_a_machine_that_hangs_up_by_itself_is_missed_and_the_trunk_is_alive() ->
 
     world = live(Outside(does, REMY))
     assert world.withdrawn() == ["missed"]
+
+
+def test_a_telephone_that_registers_nowhere_is_never_away() -> None:
+    world = live(Outside(presses("1"), calls_at=90.0))
+    assert ("NOT_READY", "phone_away") not in world.shown()
+    assert "people:rosa" in world.caller_heard()
