@@ -292,7 +292,12 @@ async def _tell_on_call(house: House, presence_moved: asyncio.Event) -> None:
     while True:
         await presence_moved.wait()
         presence_moved.clear()
-        here = [a for a in house.team.agents.values() if a.presence is not Presence.LOGGED_OUT]
+        # The dialplan rings no phone outside: in its list, it would hide those of others.
+        here = [
+            agent
+            for agent in house.team.agents.values()
+            if agent.presence is not Presence.LOGGED_OUT and agent.own_number is None
+        ]
         first = [agent.phone for agent in here if Role.REGULATOR in agent.roles]
         await house.exchange.tell_on_call(first or [agent.phone for agent in here])
 

@@ -11,12 +11,13 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 from cti.asterisk.ari import AriError
 from cti.asterisk.engine import PhoneAccount, write_phones
 from cti.calls.house import House
 from cti.config import Settings, SettingsError
-from cti.people.agents import Agent, Presence, Role
+from cti.people.agents import Agent, OwnNumber, Presence, Role
 from cti.records import last_good
 from cti.records.database import (
     Database,
@@ -66,6 +67,7 @@ class Standby:
         self._problem: str | None = None  # a reason of the ``system.changed`` frame
         self._advice: str | None = None  # what a person should do about it
         self._team_is_known = False
+        self._phones_written: dict[str, str] | None = None
         self._presences_lag = False  # in the database, behind what we know
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -86,7 +88,7 @@ class Standby:
             if kept is None:
                 raise
             self._lost(error)
-            return [_agent_of(row) for row in kept.people]
+            return [self._agent_of(row) for row in kept.people]
         for agent in people:
             for row in kept.people if kept is not None else ():
                 if row.id == agent.id and row.since_at > agent.since_at:
@@ -121,6 +123,27 @@ class Standby:
         if self._closing:
             await asyncio.wait(self._closing, timeout=CLOSE_SECONDS_MAX)
 
+    def _agent_of(self, row: AgentRow) -> Agent:
+        """Somebody of the team, as the running line knows them."""
+        own = row.own_number_sealed
+        return Agent(
+            id=row.id,
+            name=row.name,
+            roles=frozenset(Role(role) for role in row.roles),
+            phone=row.phone,
+            languages=frozenset(row.languages),
+            skills=row.skills,
+            gender=row.gender,
+            stands_in=row.stands_in,
+            own_number=OwnNumber(own, partial(self._store.unseal_own_number, row.id))
+            if own
+            else None,
+            presence=Presence(row.presence),
+            reason=row.reason,
+            since_at=row.since_at,
+            call_id=row.call_id,
+        )
+
     # -- the database -----------------------------------------------------------
 
     async def _look(self) -> list[Agent]:
@@ -132,7 +155,7 @@ class Standby:
         database = create_database(self._settings.database)
         try:
             await check_version(database)
-            people = [_agent_of(row) for row in await load_people(database)]
+            people = [self._agent_of(row) for row in await load_people(database)]
         except (DatabaseAway, WrongVersion):
             raise
         except Exception as error:  # the right version, around tables that cannot be read
@@ -155,10 +178,20 @@ class Standby:
                     people = await self._look()
                 if self._problem is not None:
                     await self._take_back(house, people)
+                else:
+                    await self._follow(house, people)
             except (DatabaseAway, WrongVersion) as error:
                 self._lost(error)
             else:
                 await self._end_sessions()
+
+    async def _follow(self, house: House, people: list[Agent]) -> None:
+        """Take over what was changed of the team since the last look."""
+        house.team.adopt(people)
+        house.team.dismiss_all_but(person.id for person in people)
+        if await self._write_phones():
+            with contextlib.suppress(AriError):
+                await house.exchange.ari.asterisk.reloadModule(moduleName="res_pjsip.so")
 
     def _lost(self, error: DatabaseAway | WrongVersion) -> None:
         """From here on nobody waits for the database, and nothing is written to it."""
@@ -188,14 +221,22 @@ class Standby:
                 await self._store.revoke_hashed(id_hash)
                 self.sessions.told(id_hash)
 
-    async def _write_phones(self) -> None:
-        """Write the desk phones' accounts for the engine. Raises DatabaseAway."""
+    async def _write_phones(self) -> bool:
+        """Write the desk phones' accounts for the engine where they have changed: whether they had.
+
+        Raises DatabaseAway.
+        """
         try:
             secrets = await self._store.sip_secrets()
+            if secrets == self._phones_written:
+                return False
             write_phones(self._settings, [PhoneAccount(*account) for account in secrets.items()])
+            self._phones_written = secrets
         except (OSError, SealBroken, SettingsError) as error:
             # A full disk, one altered secret: the engine goes on with the phones it has.
             log.error("phones.not_written", extra={"error": type(error).__name__})
+            return False
+        return True
 
     # -- what is kept, and what is said -----------------------------------------
 
@@ -251,24 +292,6 @@ async def _answers_within(seconds_max: float) -> AsyncIterator[None]:
         raise DatabaseAway(_AWAY) from None
 
 
-def _agent_of(row: AgentRow) -> Agent:
-    """Somebody of the team, as the running line knows them."""
-    return Agent(
-        id=row.id,
-        name=row.name,
-        roles=frozenset(Role(role) for role in row.roles),
-        phone=row.phone,
-        languages=frozenset(row.languages),
-        skills=row.skills,
-        gender=row.gender,
-        stands_in=row.stands_in,
-        presence=Presence(row.presence),
-        reason=row.reason,
-        since_at=row.since_at,
-        call_id=row.call_id,
-    )
-
-
 def _row_of(agent: Agent) -> AgentRow:
     return AgentRow(
         id=agent.id,
@@ -278,6 +301,7 @@ def _row_of(agent: Agent) -> AgentRow:
         skills=dict(agent.skills),
         gender=agent.gender,
         stands_in=agent.stands_in,
+        own_number_sealed=agent.own_number.sealed if agent.own_number else None,
         phone=agent.phone,
         presence=agent.presence.value,
         reason=agent.reason,

@@ -12,6 +12,7 @@ from sounds.source import Wanted, text_mark
 REVIEWED_FOR = timedelta(days=365)  # then somebody should listen to it again
 # What the machine plays by itself, whatever the flows say.
 OWN_PROMPTS = (
+    "accepter-appel",
     "appels-en-cours",
     "au-revoir",
     "fin-de-conversation",

@@ -21,6 +21,7 @@ ENGINE_UID = 2600  # the account "asterisk" inside the image
 # Files that Asterisk complains about when they are missing, and of which we want the
 # defaults: its log is to hold only what matters.
 LEFT_EMPTY = ("acl", "ccss", "cel", "features", "pjproject", "udptl", "websocket_client")
+PHONE_NAME = re.compile(r"[a-z][a-z0-9]{0,31}")  # but "trunk"
 _HERE = Path(__file__).resolve().parent.parent
 
 
@@ -110,7 +111,7 @@ def write_phones(settings: Settings, phones: Iterable[PhoneAccount]) -> None:
     """Write the accounts of the desk phones; the engine reads them at start or when told to."""
     parts = ["; Written by Bout du fil. Each phone is named as its agent."]
     for phone in phones:
-        named_well = re.fullmatch(r"[a-z][a-z0-9]{0,31}", phone.name) and phone.name != "trunk"
+        named_well = PHONE_NAME.fullmatch(phone.name) and phone.name != "trunk"
         if not named_well or re.search(r"[\s;\\]", phone.secret):
             raise SettingsError(f"the phone account {phone.name!r} cannot be written.")
         parts.append(

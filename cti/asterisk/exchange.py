@@ -17,6 +17,7 @@ from cti.asterisk.caller import CallerLeg, is_waiting, waiting_bridge
 from cti.asterisk.engine import write_on_call
 from cti.asterisk.legs import ChannelLeg
 from cti.config import Settings
+from cti.relays.guard import own_number
 
 log = logging.getLogger("fil.exchange")
 
@@ -131,11 +132,21 @@ class Exchange:
 
         Answering puts the leg ``in_app``; a refusal marks it gone. Raises PhoneUnreachable.
         """
-        number = self._settings.number
+        await self._ring(leg, f"PJSIP/{phone}", self._settings.number, seconds_max)
+
+    async def ring_outside(self, leg: ChannelLeg, number: str, seconds_max: int) -> None:
+        """Have an agent's own telephone ring, over the trunk; it shows our number, no caller's.
+
+        Raises PhoneUnreachable when the trunk is dead, NotAnOwnNumber.
+        """
+        shown = self._settings.outbound_number or self._settings.number
+        await self._ring(leg, f"PJSIP/{own_number(number)}@trunk", shown, seconds_max)
+
+    async def _ring(self, leg: ChannelLeg, endpoint: str, number: str, seconds_max: int) -> None:
         leg.ordered = asyncio.ensure_future(
             self.ari.channels.originateWithId(
                 channelId=leg.id,
-                endpoint=f"PJSIP/{phone}",
+                endpoint=endpoint,
                 app=APP,
                 appArgs="agent",
                 callerId=f'"SOS Crise" <{number}>',

@@ -57,6 +57,15 @@ class ChannelLeg:
         self._playing: tuple[str, asyncio.Event, asyncio.Future[Any]] | None = None
         self._prompts = itertools.cycle(range(PROMPT_NUMBERS))
 
+    @property
+    def over_trunk(self) -> bool:
+        """Whether it is a telephone outside, of which no registration tells that it is there."""
+        return self.name.startswith("PJSIP/trunk-")
+
+    def comes_in(self) -> None:
+        """The channel is up and in our hands, as the engine told or as we found it."""
+        self.in_app.set()
+
     async def listen(self) -> None:
         """Follow the channel until all is known of its end. Raises MailboxOverflow."""
         with contextlib.suppress(MailboxClosed):
@@ -89,7 +98,7 @@ class ChannelLeg:
                 self.offered_as = args[0] if args else ""
                 self.entries += 1
                 self.entered.set()
-                self.in_app.set()
+                self.comes_in()
             case events.StasisEnd():
                 self.in_app.clear()
             case events.ChannelHangupRequest(cause=cause, soft=soft, timestamp=at):

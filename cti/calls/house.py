@@ -93,6 +93,12 @@ class House:
         """What an agent hears while the caller listens to a prompt that must not be cut."""
         return f"/sounds/{language}/un-appel-arrive", self.seconds(language, "un-appel-arrive") or 2
 
+    def accept_prompt(self, language: str) -> tuple[str, float]:
+        """What an agent is asked on a phone of their own. A line of before has another prompt."""
+        known = self.seconds(language, "accepter-appel") is not None
+        prompt = "accepter-appel" if known else "secours-accepter"
+        return f"/sounds/{language}/{prompt}", self.seconds(language, prompt) or 5
+
     def in_seconds(self, seconds: float) -> datetime:
         """The time in so many seconds."""
         return self.clock() + timedelta(seconds=seconds)

@@ -24,8 +24,10 @@ from cti.asterisk.ari import (
     PhoneUnreachable,
 )
 from cti.asterisk.legs import ChannelLeg
+from cti.asterisk.own_phone import OwnPhoneLeg
 from cti.calls.estimate import outlook
 from cti.calls.house import House
+from cti.calls.outside import NOT_READY, leg_of, ring, tell_of_dead_trunk
 from cti.calls.repeats import is_behind
 from cti.calls.state import GENDERS, INTERRUPTIONS_MAX, YOUNG, Call, Talk
 from cti.calls.waiting import Ask
@@ -278,7 +280,7 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
     """
     call.legs_made += 1
     leg_id = f"{call.id}-{agent.id}-{call.legs_made}"
-    leg = ChannelLeg(house.exchange.ari, leg_id)
+    leg = leg_of(agent, house, leg_id)
     talk = Talk(agent, leg, clock.monotonic())
     call.offers.append(talk)
     agent.engagement = Engagement(call.id, call.view(line, waited_seconds))
@@ -305,9 +307,9 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
     await first_of({asyncio.ensure_future(agent.phone_free.wait())}, PHONE_FREE_SECONDS_MAX)
     house.spawn(follow(leg))
     try:
-        await house.exchange.ring(leg, agent.phone, seconds)
-    except PhoneUnreachable:
-        return withdraw(call, house, talk, "phone_unreachable", "phone_unreachable")
+        answer_seconds = await ring(leg, agent, house, seconds)
+    except PhoneUnreachable as error:
+        return withdraw_unreachable(call, house, talk, error)
     except AriError as error:
         log.warning("leg.not_rung", extra={"leg": leg.id, "status": str(error)})
         house.spawn(house.exchange.release_unborn(leg))
@@ -319,7 +321,7 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
     decision = asyncio.ensure_future(agent.engagement.decisions.get())
     gone = asyncio.ensure_future(leg.gone.wait())
     unwanted = asyncio.ensure_future(talk.unwanted.wait())
-    await first_of({answer, decision, gone, unwanted}, seconds + 2)
+    await first_of({answer, decision, gone, unwanted}, answer_seconds + 2)
     if answer.done() and not answer.cancelled():
         return True
     if decision.done() and not decision.cancelled():
@@ -334,7 +336,26 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
         withdraw(call, house, talk, "phone_unreachable")
         raise EngineAway("offer")
     await leg.end_explained()
-    if leg.cause == USER_BUSY:
+    return withdraw_unanswered(call, house, talk)
+
+
+def withdraw_unreachable(call: Call, house: House, talk: Talk, error: PhoneUnreachable) -> bool:
+    """Take back an offer of which no telephone has rung, and say why; always False."""
+    reason = "phone_unreachable"
+    if isinstance(talk.leg, OwnPhoneLeg) and error.status:
+        reason = "trunk_dead"
+        tell_of_dead_trunk(call.id, talk.agent, house)
+    return withdraw(call, house, talk, reason, "phone_unreachable")
+
+
+def withdraw_unanswered(call: Call, house: House, talk: Talk) -> bool:
+    """Take back an offer whose telephone has rung in vain, and say why; always False."""
+    if isinstance(talk.leg, OwnPhoneLeg):
+        reason = talk.leg.refusal()
+        if reason == "trunk_dead":
+            tell_of_dead_trunk(call.id, talk.agent, house)
+        return withdraw(call, house, talk, reason, NOT_READY.get(reason))
+    if talk.leg.cause == USER_BUSY:
         return withdraw(call, house, talk, "declined", "phone_busy")
     return withdraw(call, house, talk, "missed")
 
@@ -375,7 +396,7 @@ def withdraw(
     event: LegEvent = "withdrawn"
     if reason == "missed":
         event = "missed"
-    elif reason in ("declined", "hung_up"):
+    elif reason in ("declined", "hung_up", "phone_busy"):
         event = "declined"
     why = "phone_busy" if not_ready == "phone_busy" else reason
     house.records.leg(call.id, leg.id, agent.id, "", event, house.clock(), why)

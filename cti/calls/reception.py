@@ -270,7 +270,7 @@ class Reception:
                     talk.leg.unheard = True
                     talk.leg.mark_gone(None)
                 elif talk is not None and channels[talk.leg.id].state == "Up":
-                    talk.leg.in_app.set()  # answered, perhaps, while nobody told us
+                    talk.leg.comes_in()  # answered, perhaps, while nobody told us
 
     def _close_late(self, record: OpenCall, engine: EngineInfo) -> None:
         """Close a call that ended while we were away, and let its agents breathe."""

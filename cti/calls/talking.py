@@ -36,6 +36,7 @@ SHORT_TALK_SECONDS = 10.0  # a phone that hangs up so soon was lost, not hung up
 INVITE_SECONDS_MAX = 60.0  # how long we look for a third person while two are talking
 STAY_SECONDS = 5.0  # after the goodbye of an agent: time to ask for someone again
 PHONE_CHECKED_EVERY_SECONDS = 3.0  # during a talk
+MUTE_LOOKS_OUTSIDE = 5  # operators send nothing while some telephones are silent
 LOST_CAUSES = frozenset({3, 18, 27, 38, 41, 42, 44, 102})  # Q.850: the wire, not the person
 LOST_STATUSES = frozenset({408, 480, 500, 502, 503, 504})  # SIP: likewise
 ASTRAY_AGAIN_SECONDS = 0.2  # between two tries to bring a caller back
@@ -138,19 +139,23 @@ async def watch_phone(call: Call, house: House, talk: Talk) -> None:
     """Notice during a talk that the agent's phone is no longer there: gone, and mute.
 
     A phone that only changes its address, or is known under none for a moment, still
-    sends sound; ``rtp_timeout`` in the engine is the slower second line.
+    sends sound; ``rtp_timeout`` in the engine is the slower second line. A phone outside
+    registers nowhere: it is gone when it has been mute for several looks.
     """
-    heard = -1
+    heard, mute_looks = -1, 0
     while talk in (call.talk, call.staying):
         await asyncio.sleep(PHONE_CHECKED_EVERY_SECONDS)
-        if await house.exchange.is_registered(talk.agent.phone):
+        outside = talk.leg.over_trunk
+        if not outside and await house.exchange.is_registered(talk.agent.phone):
             heard = -1
             continue
         try:
             packets = await house.exchange.packets_heard(talk.leg)
         except AriError:
             continue
-        mute = packets == heard and talk in (call.talk, call.staying)
+        mute_looks = mute_looks + 1 if packets == heard else 0
+        mute = mute_looks >= (MUTE_LOOKS_OUTSIDE if outside else 1)
+        mute = mute and talk in (call.talk, call.staying)
         if mute and await house.exchange.drop(talk.leg):
             break
         heard = packets

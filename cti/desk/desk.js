@@ -42,6 +42,8 @@ const WITHDRAWN = {
   language: "La personne a choisi une autre langue : l'appel va à quelqu'un qui la parle.",
   withdrawn: "La personne est déjà avec quelqu'un d'autre.",
   phone_unreachable: "Votre téléphone n'a pas pu sonner. Vérifiez qu'il est allumé et connecté.",
+  phone_busy: "L'appel est parti vers quelqu'un d'autre : votre téléphone était occupé.",
+  trunk_dead: "La ligne n'a pas pu appeler votre téléphone : son opérateur ne répond pas. Vous n'y êtes pour rien.",
 };
 const ENDED = {
   answered_elsewhere: "Un collègue a répondu avant vous. Vous n'avez rien à faire.",

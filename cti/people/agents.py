@@ -218,6 +218,18 @@ def _set() -> asyncio.Event:
     return event
 
 
+@dataclass(frozen=True)
+class OwnNumber:
+    """The number of an agent's own telephone, sealed until it is dialled and never shown."""
+
+    sealed: bytes = field(repr=False)
+    unseal: Callable[[bytes], str] = field(repr=False, compare=False)
+
+    def opened(self) -> str:
+        """The number, for the dialler alone. Raises what the seal does when it is broken."""
+        return self.unseal(self.sealed)
+
+
 @dataclass
 class Agent:
     """One person of the team, as the running line knows them."""
@@ -230,6 +242,7 @@ class Agent:
     skills: Mapping[str, int] = field(default_factory=dict)  # with the level: 1, 2 or 3
     gender: str | None = None  # for callers who would rather speak with a woman, or a man
     stands_in: bool = False  # a listener who agreed to be a regulator when there is none
+    own_number: OwnNumber | None = None  # rung in place of the SIP account, over the trunk
     presence: Presence = Presence.LOGGED_OUT
     reason: str | None = None
     since_at: datetime = field(default_factory=clock.now)

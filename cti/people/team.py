@@ -293,7 +293,11 @@ class Team:
                 self.withdraw(agent)
 
     def phone_is(self, agent: Agent, away: bool) -> None:
-        """The engine knows, or does not know, where their phone is. Not for during a call."""
+        """The engine knows, or does not know, where their phone is. Not for during a call.
+
+        A telephone of their own registers nowhere: it is never away.
+        """
+        away = away and agent.own_number is None
         if agent.phone_away == away:
             return
         agent.phone_away = away
@@ -318,7 +322,19 @@ class Team:
             known.name, known.phone = stored.name, stored.phone
             known.roles, known.languages = stored.roles, stored.languages
             known.skills, known.gender = stored.skills, stored.gender
-            known.stands_in = stored.stands_in
+            known.stands_in, known.own_number = stored.stands_in, stored.own_number
+
+    def dismiss_all_but(self, staying: Iterable[str]) -> None:
+        """Put out whoever has no account any more; who is with a call, once they are free."""
+        for id_ in self.agents.keys() - set(staying):
+            agent = self.agents[id_]
+            if agent.presence not in CHOSEN_BY_AGENTS:
+                self._pending[id_] = (Presence.LOGGED_OUT, None)
+                continue
+            if agent.presence is not Presence.LOGGED_OUT:
+                self._set(agent, Presence.LOGGED_OUT, None, None)
+            del self.agents[id_]
+            self.presence_moved()
 
     def store_all(self) -> None:
         """Write every presence again: the store may have missed some; memory is what is true."""

@@ -1,15 +1,17 @@
 """What was last good: the team and its open sessions, in a file, for a start without the database.
 
 A stolen copy of this file tells the names of the team, their phones' accounts (not their
-passwords), what they were doing, and the ids of calls. It opens no door: of a session it holds
-the hash of 256 random bits, which cannot be turned back, and a token for forms that is worth
-nothing without them; of a password it holds nothing. Who can *write* it could let anybody in,
-and can write the keys and the database beside it just as well; so a file that other accounts
-may touch is not believed.
+passwords), who has a telephone of their own (its number is sealed, with a key kept elsewhere),
+what they were doing, and the ids of calls. It opens no door: of a session it holds the hash
+of 256 random bits, which cannot be turned back, and a token for forms that is worth nothing
+without them; of a password it holds nothing. Who can *write* it could let anybody in, and can
+write the keys and the database beside it just as well; so a file that other accounts may
+touch is not believed.
 """
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import logging
@@ -157,6 +159,8 @@ def _plain(value: object) -> object:
             return value.isoformat()
         case frozenset():
             return sorted(value)
+        case bytes():
+            return base64.b64encode(value).decode()
         case _:
             raise TypeError(type(value).__name__)
 
@@ -173,7 +177,10 @@ def _read(raw: dict[str, Any]) -> LastGood:
 
 def _row(raw: dict[str, Any]) -> AgentRow:
     sets = {name: frozenset(raw[name]) for name in ("roles", "languages")}
-    return AgentRow(**{**raw, **sets, "since_at": datetime.fromisoformat(raw["since_at"])})
+    sealed = raw["own_number_sealed"]
+    own = None if sealed is None else base64.b64decode(sealed, validate=True)
+    since_at = datetime.fromisoformat(raw["since_at"])
+    return AgentRow(**{**raw, **sets, "own_number_sealed": own, "since_at": since_at})
 
 
 def _session(raw: dict[str, Any]) -> KnownSession:

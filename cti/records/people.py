@@ -39,6 +39,7 @@ HASHES_AT_ONCE_MAX: Final = 2  # each takes 19 MiB and a core: sign-ins must not
 _AGENT_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, type=Type.ID)
 _SIP_FIELD = "sip_secret"
+_NUMBER_FIELD = "own_number"
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class AgentRow:
     reason: str | None
     since_at: datetime
     call_id: str | None
+    own_number_sealed: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class PeopleStore:
         gender: str | None = None,
         stands_in: bool = False,
         sip_secret: str | None = None,
+        own_number: str | None = None,
     ) -> None:
         """Add someone, or bring them up to date when they exist; their presence stays.
 
@@ -123,8 +126,56 @@ class PeopleStore:
             if sip_secret is not None:
                 sealing = self._keys.seal(agent_id, _SIP_FIELD, sip_secret)
                 agent.sip_secret_sealed = sealing.ciphertext
+            if own_number is not None:
+                agent.own_number_sealed = self.seal_own_number(agent_id, own_number)
 
         await self._database.write(work)
+
+    async def change(
+        self, row: AgentRow, *, password: str | None = None, sip_secret: str | None = None
+    ) -> None:
+        """Write who somebody is and what they can take; their presence stays as it is.
+
+        A new password closes their open doors. Who is not there (any more) stays so.
+        """
+        password_hash = None
+        if password is not None:
+            async with self._hashing:
+                password_hash = await asyncio.to_thread(_HASHER.hash, password)
+
+        async def work(session: AsyncSession) -> None:
+            agent = await session.get(Agent, row.id)
+            if agent is None:
+                return
+            agent.name, agent.own_number_sealed = row.name, row.own_number_sealed
+            agent.roles, agent.languages = sorted(row.roles), sorted(row.languages)
+            agent.skills = dict(row.skills)
+            agent.gender, agent.stands_in = row.gender, row.stands_in
+            if sip_secret is not None:
+                sealing = self._keys.seal(row.id, _SIP_FIELD, sip_secret)
+                agent.sip_secret_sealed = sealing.ciphertext
+            if password_hash is not None:
+                agent.password_hash = password_hash
+                await session.execute(delete(Session).where(Session.agent_id == row.id))
+
+        await self._database.write(work)
+
+    async def remove(self, agent_id: str) -> None:
+        """Close an account and its doors; records of calls keep the id."""
+
+        async def work(session: AsyncSession) -> None:
+            await session.execute(delete(Session).where(Session.agent_id == agent_id))
+            await session.execute(delete(Agent).where(Agent.id == agent_id))
+
+        await self._database.write(work)
+
+    def seal_own_number(self, agent_id: str, number: str) -> bytes:
+        """Seal the number of somebody's own telephone."""
+        return self._keys.seal(agent_id, _NUMBER_FIELD, number).ciphertext
+
+    def unseal_own_number(self, agent_id: str, sealed: bytes) -> str:
+        """The number of somebody's own telephone. Raises SealBroken."""
+        return self._keys.unseal(agent_id, _NUMBER_FIELD, sealed, self._keys.seal_key_id)
 
     async def load(self) -> list[AgentRow]:
         """Everyone, in the order of their ids."""
@@ -336,6 +387,7 @@ def _agent_row(agent: Agent) -> AgentRow:
         skills=dict(agent.skills),
         gender=agent.gender,
         stands_in=agent.stands_in,
+        own_number_sealed=agent.own_number_sealed,
         phone=agent.phone,
         presence=agent.presence,
         reason=agent.reason,

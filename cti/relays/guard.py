@@ -18,11 +18,33 @@ from datetime import datetime
 _ORDINARY = re.compile(r"0[1-9]\d{8}|(?:\+|00)33[1-9]\d{8}|(?:\+|00)(?!33)[1-9]\d{9,14}", re.ASCII)
 _NUMBER = re.compile(r"\+?\d+", re.ASCII)
 _SEPARATORS = re.compile(r"[ .\-()\u00a0\u202f]")
+# Nobody's own telephone: what a caller pays for, or the operator pays dearly. A list, because
+# every country has its own; those of France are whole, those of its neighbours the usual ones.
+_NOT_ONES_OWN = (
+    *("08", "+338", "+800", "+808", "+878", "+881", "+882", "+883", "+979"),
+    *(
+        "+3270",
+        "+3278",
+        "+3290",
+        "+4184",
+        "+4190",
+        "+35290",
+        "+49137",
+        "+49180",
+        "+49190",
+        "+49900",
+    ),
+    *("+3480", "+3490", "+39199", "+3989", "+448", "+449"),
+)
 _ZERO_FOR_FRANCE = re.compile(r"^(\+33|0033)\(0\)")  # +33 (0)1 …: that zero is not dialled
 
 
 class NotDialled(Exception):
     """The number is not rung. The text says why and what to do; it never holds the number."""
+
+
+class NotAnOwnNumber(Exception):
+    """Nobody's own telephone. The text says why and what to write; it never holds the number."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +78,28 @@ def may_dial(number: str, relay: Relay | None = None) -> str:
     if relay.verified_at is None or not relay.live:
         raise NotDialled(
             "This relay has not been verified and switched live by a person of the association."
+        )
+    return cleaned
+
+
+def own_number(number: str) -> str:
+    """Return the number, cleaned, when it may be an agent's own. Raises NotAnOwnNumber."""
+    cleaned = _cleaned(number)
+    if not _NUMBER.fullmatch(cleaned):
+        raise NotAnOwnNumber(
+            "Ce n'est pas un numéro de téléphone : écrivez dix chiffres, "
+            "ou + et l'indicatif du pays."
+        )
+    if not _ORDINARY.fullmatch(cleaned):
+        raise NotAnOwnNumber(
+            "Un numéro d'urgence, un numéro court ou un numéro incomplet n'est le téléphone de "
+            "personne : écrivez les dix chiffres, ou + et l'indicatif du pays."
+        )
+    abroad = "+" + cleaned.removeprefix("00") if cleaned.startswith("00") else cleaned
+    if abroad.startswith(_NOT_ONES_OWN):
+        raise NotAnOwnNumber(
+            "Un numéro spécial ou surtaxé n'est le téléphone de personne : écrivez celui d'un "
+            "mobile ou d'une ligne fixe."
         )
     return cleaned
 

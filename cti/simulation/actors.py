@@ -46,6 +46,7 @@ class AgentPlan:
     always: str = ""  # "orient", "end" or "listen": what they do in every talk, after two seconds
     skills: frozenset[str] = frozenset()
     answers_after_seconds: float | None = None  # always; None: by chance
+    own_number: str | None = None  # of a telephone of their own, in place of a desk phone
 
 
 class Caller:
@@ -335,7 +336,12 @@ class Desk:
 
     def _answer(self, ring: FakePhoneCall) -> None:
         ring.answer()
-        if ring.channel_id not in self.pops:  # no pop: the engine rings by itself, 1 accepts
+        own = self.plan.own_number is not None
+        if own and not self.plan.steady and self.chance.random() < 0.15:  # a voicemail
+            self.world.later(self.chance.uniform(0.5, 6), ring.press, self.chance.choice("0259#"))
+            return
+        # No pop: the engine rings by itself. There too, 1 accepts.
+        if ring.channel_id not in self.pops or own:
             self.world.later(self.chance.uniform(1, 6), ring.press, "1")
         self.world.later(self.chance.uniform(5, TALK_SECONDS_LEFT_MAX), self._notice_alone, ring)
 

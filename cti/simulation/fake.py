@@ -131,6 +131,11 @@ class FakeAsterisk:
         self.outside.add(number)
         return self.add_phone(number)
 
+    def add_own_phone(self, number: str, name: str) -> FakePhone:
+        """Somebody's own telephone, reached over the trunk by its number."""
+        phone = self.phones[number] = FakePhone(self, name, registered=True, outside=True)
+        return phone
+
     def dial(self, number: str | None, dialled: str = NUMBER) -> FakeCaller:
         """Somebody dials our number; None: they withhold theirs."""
         caller = FakeCaller(self, f"caller-{next(self._callers)}", number)
@@ -236,7 +241,8 @@ class FakeAsterisk:
 
     def sound_stopped(self, ch: Channel) -> None:
         """A telephone sends nothing any more, not even its BYE."""
-        seconds = PHONE_SILENT_SECONDS if ch.outgoing else CALLER_SILENT_SECONDS
+        over_trunk = ch.name.startswith("PJSIP/trunk-")
+        seconds = CALLER_SILENT_SECONDS if over_trunk else PHONE_SILENT_SECONDS
         if ch.state == "Up":
             self.later(seconds, self._end_told, ch, "vanished", 44, {"cause": 1, "soft": True})
 
@@ -269,7 +275,7 @@ class FakeAsterisk:
         call = FakePhoneCall(phone, shown)
         self.calls_ever.append(call)
         n = next(self._numbers)
-        name = f"PJSIP/{phone.name}-{n:08x}"
+        name = f"PJSIP/{'trunk' if phone.outside else phone.name}-{n:08x}"
         ch = Channel(id_ or f"{self.epoch()}.{n}", name, ("SOS Crise", shown), call, self._stamp())
         ch.outgoing = True
         ch.dialplan = ("from-phone", "s", 1, "AppDial2", "(Outgoing Line)")
@@ -282,6 +288,9 @@ class FakeAsterisk:
 
     def _ring(self, ch: Channel, phone: FakePhone, call: FakePhoneCall) -> None:
         if ch.ended:
+            return
+        if phone.refuses_with is not None:
+            call.decline(phone.refuses_with)
             return
         ch.state = "Ringing"
         self._dial_event(ch, "RINGING")

@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
 State = Literal["ringing", "up", "ended"]
 USER_BUSY, NO_ANSWER, NORMAL, DECLINED = 17, 19, 16, 21  # Q.850
-CAUSES = {486: USER_BUSY, 600: USER_BUSY, 603: DECLINED, 480: NO_ANSWER, 408: NO_ANSWER}
+UNKNOWN, CONGESTION = 1, 34
+CAUSES = {
+    486: USER_BUSY,
+    600: USER_BUSY,
+    603: DECLINED,
+    480: NO_ANSWER,
+    408: NO_ANSWER,
+    404: UNKNOWN,
+    503: CONGESTION,
+}
 
 
 class FarEnd:
@@ -145,13 +154,26 @@ class FakePhoneCall(FarEnd):
 class FakePhone:
     """A desk phone: known to the engine while ``registered``; ``on_ring`` gets each call."""
 
-    __slots__ = ("calls", "engine", "name", "on_ring", "reachable", "registered")
+    __slots__ = (
+        "calls",
+        "engine",
+        "name",
+        "on_ring",
+        "outside",
+        "reachable",
+        "refuses_with",
+        "registered",
+    )
 
-    def __init__(self, engine: FakeAsterisk, name: str, registered: bool) -> None:
+    def __init__(
+        self, engine: FakeAsterisk, name: str, registered: bool, outside: bool = False
+    ) -> None:
         self.engine = engine
         self.name = name
         self.registered = registered  # what the engine believes
+        self.outside = outside  # reached over the trunk: it registers nowhere
         self.reachable = True  # whether an INVITE arrives
+        self.refuses_with: int | None = None  # a SIP status, without ever ringing
         self.calls: list[FakePhoneCall] = []  # those not over
         self.on_ring: Callable[[FakePhoneCall], None] | None = None
 
@@ -163,7 +185,7 @@ class FakePhone:
         self.engine.later(self.engine.rng.uniform(3, 33), self._missed)
 
     def _missed(self) -> None:
-        if not self.reachable:
+        if not self.reachable and not self.outside:
             self.registered = False
 
     def register(self) -> None:

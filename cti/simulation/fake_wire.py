@@ -314,7 +314,8 @@ def _application(engine: FakeAsterisk, name: str) -> Json:
 
 @_on("GET", "/endpoints/PJSIP")
 def _endpoints(c: Command) -> None:
-    c.reply(200, [_known(phone) for phone in c.engine.phones.values()])
+    # A telephone outside is no endpoint: the trunk is.
+    c.reply(200, [_known(phone) for phone in c.engine.phones.values() if not phone.outside])
 
 
 @_on("GET", "/endpoints/PJSIP/{id}")
@@ -459,8 +460,9 @@ def _originate(c: Command) -> None:
     if c.ids["id"] in c.engine.channels:
         c.reply(409, TAKEN)
         return
-    phone = c.engine.phones.get(str(c.values["endpoint"]).removeprefix("PJSIP/"))
-    if phone is None or not phone.registered:
+    name, _, trunk = str(c.values["endpoint"]).removeprefix("PJSIP/").partition("@")
+    phone = c.engine.phones.get(name)
+    if phone is None or not phone.registered or phone.outside != bool(trunk):
         # The engine repeats, on a connection that has seen one, an earlier 409.
         c.reply(*((409, TAKEN) if c.connection.conflicted else (500, NO_ALLOCATION)))
         return

@@ -34,14 +34,14 @@ from cti.config import Settings
 from cti.controller import serve_calls
 from cti.flows import Flows
 from cti.parent import RESTART_SECONDS_MAX, RESTART_SECONDS_MIN, SILENCE_SECONDS_MAX, STEADY_SECONDS
-from cti.people.agents import Agent, Presence, Role
+from cti.people.agents import Agent, OwnNumber, Presence, Role
 from cti.people.team import Team
 from cti.records.database import Database
 from cti.records.privacy import Keys
 from cti.records.record import Records
 from cti.simulation.actors import AgentPlan, Caller, CallerPlan, Desk, Pop
 from cti.simulation.fake import FakeAsterisk, Faults
-from cti.simulation.fake_people import FakePhoneCall
+from cti.simulation.fake_people import FakePhone, FakePhoneCall
 from cti.simulation.stores import MemoryDatabase, MemoryJournal, MemoryPresence
 from cti.simulation.virtual import LIFE, Handle, Life, VirtualLoop, outside
 from cti.tasks import Group
@@ -59,6 +59,7 @@ WRAP_UP_SECONDS = 20
 FLOWS = Path(__file__).resolve().parents[2] / "ivr/flows"
 # As built from sounds/prompts.yaml; what counts is that each has a length of its own.
 PROMPT_SECONDS = {
+    "accepter-appel": 4.4,
     "accueil": 4.6,
     "accueil-aidants": 5.4,
     "affluence-encore": 8.9,
@@ -249,9 +250,7 @@ class World:
         names = [agent.id for agent in plan.agents]
         self.presences = MemoryPresence(Random(f"{seed}/presence"), self.database.weather, names)
         self.desks = {
-            agent.id: Desk(
-                self, agent, self.engine.add_phone(agent.id), Random(f"{seed}/{agent.id}")
-            )
+            agent.id: Desk(self, agent, self._phone(agent), Random(f"{seed}/{agent.id}"))
             for agent in plan.agents
         }
         for fault in plan.faults:
@@ -260,6 +259,11 @@ class World:
         self._start()
         for caller in plan.callers:
             Caller(self, caller)
+
+    def _phone(self, agent: AgentPlan) -> FakePhone:
+        if agent.own_number is not None:
+            return self.engine.add_own_phone(agent.own_number, agent.id)
+        return self.engine.add_phone(agent.id)
 
     def _prompt_seconds(self, path: str) -> float | None:
         _, _, language, prompt = path.split("/")
@@ -339,6 +343,9 @@ class World:
             plan.id,
             plan.languages,
             dict.fromkeys(plan.skills, 1),
+            own_number=OwnNumber(plan.own_number.encode(), bytes.decode)
+            if plan.own_number
+            else None,
             presence=Presence(presence),
             reason=reason,
             call_id=call_id,

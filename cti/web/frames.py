@@ -214,7 +214,10 @@ class Named(Open):
 class TeamAlert(Open):
     """Something about a colleague, for supervisors."""
 
-    kind: str = Field(description="missed: two rings in a row, so that they were paused")
+    kind: str = Field(
+        description="missed: two rings in a row, so that they were paused. trunk_dead: their own "
+        "telephone could not be rung, nor anybody's outside"
+    )
     agent: Named
 
 

@@ -3,3 +3,4 @@
 import pytest
 
 pytest.register_assert_rewrite("tests.contract.facts")
+pytest.register_assert_rewrite("tests.contract.trunk_facts")

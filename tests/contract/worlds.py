@@ -101,6 +101,11 @@ class World(Protocol):
 
     def phone(self, name: str, answering: Answering) -> AbstractAsyncContextManager[Handset]: ...
 
+    def outside(
+        self, number: str, answering: Answering | int
+    ) -> AbstractAsyncContextManager[Handset]:
+        """A telephone at the other end of the trunk; a number: the SIP status it refuses with."""
+
     def caller(self) -> AbstractAsyncContextManager[Party]:
         """Somebody who has dialled our number."""
 
@@ -195,8 +200,8 @@ class FakeParty:
 
 
 class FakeHandset:
-    def __init__(self, phone: FakePhone, answering: Answering) -> None:
-        self.name, self.answering = phone.name, answering
+    def __init__(self, phone: FakePhone, answering: Answering, refuses: int = 486) -> None:
+        self.name, self.answering, self.refuses = phone.name, answering, refuses
         self.rung: list[Party] = []
         phone.on_ring = self._rings
 
@@ -205,7 +210,7 @@ class FakeHandset:
         if self.answering == "auto":
             call.answer()
         elif self.answering == "busy":
-            call.decline(486)
+            call.decline(self.refuses)
 
 
 class FakeWorld:
@@ -239,6 +244,15 @@ class FakeWorld:
                 call.hang_up()
             phone.unregister()
             await asyncio.sleep(0.1)
+
+    @asynccontextmanager
+    async def outside(self, number: str, answering: Answering | int) -> AsyncIterator[Handset]:
+        phone = self.engine.add_own_phone(number, "rosa")
+        phone.reachable = answering != "ignore"
+        if isinstance(answering, int):
+            yield FakeHandset(phone, "busy", answering)
+        else:
+            yield FakeHandset(phone, answering)
 
     @asynccontextmanager
     async def caller(self) -> AsyncIterator[Party]:
@@ -343,8 +357,8 @@ class EngineHandset:
 class EngineWorld:
     """The engine of a line whose controller is stopped."""
 
-    def __init__(self, line: Line) -> None:
-        self._line = line
+    def __init__(self, line: Line, trunk: Phone | None = None) -> None:
+        self._line, self._trunk = line, trunk
 
     def now(self) -> float:
         return time.monotonic()
@@ -373,6 +387,19 @@ class EngineWorld:
         ) as phone:
             await phone.register()
             yield EngineHandset(phone, self._line)
+
+    @asynccontextmanager
+    async def outside(self, number: str, answering: Answering | int) -> AsyncIterator[Handset]:
+        assert self._trunk is not None
+
+        async def refuses(call: PhoneCall) -> None:
+            assert isinstance(answering, int)
+            await call.decline(answering)
+
+        self._trunk.answering = refuses if isinstance(answering, int) else answering
+        while not self._trunk.incoming.empty():
+            self._trunk.incoming.get_nowait()
+        yield EngineHandset(self._trunk, self._line)
 
     @asynccontextmanager
     async def caller(self) -> AsyncIterator[Party]:

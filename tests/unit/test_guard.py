@@ -9,7 +9,7 @@ import pytest
 
 from cti.asterisk.engine import render
 from cti.config import SettingsError, load
-from cti.relays.guard import NotDialled, Relay, may_dial
+from cti.relays.guard import NotAnOwnNumber, NotDialled, Relay, may_dial, own_number
 
 EMERGENCY = (15, 17, 18, 112, 114, 115, 119, 191, 196, 197, 3114, 3919)
 HARMONISED = (116000, 116006, 116111, 116117)
@@ -190,3 +190,44 @@ def test_an_ordinary_overflow_number_reaches_the_engine_cleaned(tmp_path: Path) 
     render(load({"FIL_DATA": str(tmp_path), "FIL_OVERFLOW_NUMBER": "01 99 00 00 01"}))
     written = (tmp_path / "engine/etc/extensions.conf").read_text()
     assert "FIL_OVERFLOW=0199000001\n" in written
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
+@pytest.mark.parametrize("number", GUARDED)
+def test_no_emergency_or_short_number_is_anybodys_own(number: str, spelling: str) -> None:
+    with pytest.raises(NotAnOwnNumber) as refused:
+        own_number(spelling.format(number))
+    assert "numéro" in str(refused.value)
+
+
+@pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES)
+def test_no_disguise_makes_a_number_anybodys_own(disguise: str) -> None:
+    with pytest.raises(NotAnOwnNumber):
+        own_number(disguise.format("0639980123"))
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("0899700000", "+33899700000", "0033899700000", "+33 (0)8 99 70 00 00"),
+        *("0800190000", "+33800190000", "0826000000", "08 90 00 00 00"),
+        *("+80012345678", "+882123456789", "+3290012345", "+41900123456", "+4490012345678"),
+        *("00979123456789", "+8811234567890", "0049900123456"),
+    ],
+)
+def test_no_special_or_surcharged_number_is_anybodys_own(number: str) -> None:
+    with pytest.raises(NotAnOwnNumber, match=r"surtaxé|incomplet") as refused:
+        own_number(number)
+    assert "8997" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "dialled"),
+    [
+        ("06 39 98 01 23", "0639980123"),
+        ("+33 (0)6 39 98 01 23", "+33639980123"),
+        ("01.99.00.00.42", "0199000042"),
+    ],
+)
+def test_a_mobile_and_a_landline_may_be(number: str, dialled: str) -> None:
+    assert own_number(number) == dialled

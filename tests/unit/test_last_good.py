@@ -28,6 +28,7 @@ ROSA = AgentRow(
     reason=None,
     since_at=NOON,
     call_id="a" * 32,
+    own_number_sealed=b"\x00\xffsealed",
 )
 SESSION = KnownSession("rosa", CSRF, NOON + timedelta(hours=12), NOON)
 

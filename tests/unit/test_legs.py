@@ -19,6 +19,7 @@ from cti.asterisk.ari import Ari, ids_in, read_event
 from cti.asterisk.caller import CallerLeg
 from cti.asterisk.exchange import Exchange
 from cti.asterisk.legs import KEYS_KEPT_MAX, ChannelLeg
+from cti.asterisk.own_phone import OwnPhoneLeg
 from cti.asterisk.wire import Socket
 from cti.config import Settings
 
@@ -216,3 +217,12 @@ async def follow(trace: list[dict[str, Any]], told: list[dict[str, Any]]) -> Non
     for leg in legs.values():
         leg.close()
     assert not ari._mailboxes
+
+
+async def test_a_machine_that_hangs_up_says_nothing_of_the_trunk() -> None:
+    leg = OwnPhoneLeg(Ari(SilentWire()), "c1")
+    leg.comes_in()
+    leg.tech_cause = 200  # of its own answer
+    assert not leg.in_app.is_set()
+    assert leg.refusal() == "missed"
+    leg.close()

@@ -111,7 +111,13 @@ def test_every_prompt_the_line_needs_is_written_in_both_languages() -> None:
     needed = [
         *("accueil", "choix-langue", "patience", "patience-encore", "ferme"),
         *("personne-disponible", "orientation", "au-revoir", "fin-de-conversation"),
-        *("ne-quittez-pas", "un-appel-arrive", "secours-accueil", "secours-patience"),
+        *(
+            "accepter-appel",
+            "ne-quittez-pas",
+            "un-appel-arrive",
+            "secours-accueil",
+            "secours-patience",
+        ),
         *("secours-accepter", "secours-numeros"),
         *("forte-affluence", "affluence-encore", "appels-en-cours"),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import errno
 import shutil
 import sqlite3
@@ -353,3 +354,66 @@ async def test_a_full_disk_keeps_the_file_of_before_and_is_tried_again(
         assert house.kept_presence() == "LOGGED_OUT"
         monkeypatch.setattr(last_good, "save", save)
         await until(lambda: house.kept_presence() == "READY")
+
+
+async def test_what_is_changed_of_the_team_is_taken_up_while_serving(house: House) -> None:
+    async with house.started():
+        house.team.move(house.rosa(), Presence.TALKING, None, CALL)
+        sealed = house.store.seal_own_number("rosa", "0639980123")
+        rows = {row.id: row for row in await house.store.load()}
+        await house.store.change(
+            dataclasses.replace(rows["rosa"], own_number_sealed=sealed, skills={"mineurs": 3})
+        )
+        await house.store.add(
+            "ines", name="I", roles=["listener"], phone="ines", password="x" * 12, sip_secret="new"
+        )
+        await until(lambda: "ines" in house.team.agents)
+        await until(lambda: house.rosa().own_number is not None)
+        own = house.rosa().own_number
+        assert own is not None
+        assert own.opened() == "0639980123"
+        assert "0639980123" not in repr(house.rosa())
+        assert house.rosa().skills == {"mineurs": 3}
+        assert house.rosa().presence is Presence.TALKING  # what they do is ours to know
+        assert house.team.agents["ines"].presence is Presence.LOGGED_OUT
+        await until(lambda: "password=new" in house.phones())
+        await until(lambda: house.reloaded == 1)
+        await asyncio.sleep(0.3)
+        assert house.reloaded == 1  # only when a phone has changed
+        await until(lambda: b"0639980123" not in house.file.read_bytes())
+        kept = house.folder / "last-good/people.json"
+        await until(lambda: '"ines"' in kept.read_text())
+        assert "0639980123" not in kept.read_text()
+
+
+async def test_whose_account_is_closed_is_put_out_once_no_call_has_them(house: House) -> None:
+    async with house.started():
+        house.team.move(house.rosa(), Presence.TALKING, None, CALL)
+        house.team.move(house.team.agents["lea"], Presence.READY)
+        await house.store.add("sam", name="S", roles=["admin"], phone="sam", password="x" * 12)
+        await house.store.remove("rosa")
+        await house.store.remove("lea")
+        await until(lambda: "lea" not in house.team.agents)
+        assert house.rosa().presence is Presence.TALKING
+        house.team.start_wrap_up(house.rosa(), CALL)
+        await house.team.wrapup_done(house.rosa(), CALL, "ecoute")
+        assert house.rosa().presence is Presence.LOGGED_OUT  # no call in between
+        await until(lambda: "rosa" not in house.team.agents)
+
+
+async def test_the_own_phone_rings_though_the_database_is_away_at_the_start(house: House) -> None:
+    async with house.started():
+        (row, *_) = [row for row in await house.store.load() if row.id == "rosa"]
+        sealed = house.store.seal_own_number("rosa", "0639980123")
+        await house.store.change(dataclasses.replace(row, own_number_sealed=sealed))
+        await until(
+            lambda: (
+                (kept := house.kept()) is not None
+                and sealed in {person.own_number_sealed for person in kept.people}
+            )
+        )
+    away(house)
+    async with house.started():
+        own = house.rosa().own_number
+        assert own is not None
+        assert own.opened() == "0639980123"
