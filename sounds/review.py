@@ -14,6 +14,8 @@ REVIEWED_FOR = timedelta(days=365)  # then somebody should listen to it again
 OWN_PROMPTS = (
     "appels-en-cours",
     "au-revoir",
+    "fermeture-bienveillante",
+    "fermeture-silencieuse",
     "fin-de-conversation",
     "ne-quittez-pas",
     "secours-accepter",

@@ -12,6 +12,7 @@ from cti.asterisk.ari import AriConflict, AriError, LegGone
 from cti.asterisk.caller import is_waiting
 from cti.asterisk.exchange import TOLD_SECONDS_MAX, talk_bridge
 from cti.asterisk.legs import ChannelLeg
+from cti.calls.hearing import watch
 from cti.calls.house import House
 from cti.calls.offering import (
     RECALL_SECONDS_MAX,
@@ -35,7 +36,6 @@ RECALLS_MAX = 3  # of one agent for one call; only one after a talk as short as 
 SHORT_TALK_SECONDS = 10.0  # a phone that hangs up so soon was lost, not hung up
 INVITE_SECONDS_MAX = 60.0  # how long we look for a third person while two are talking
 STAY_SECONDS = 5.0  # after the goodbye of an agent: time to ask for someone again
-PHONE_CHECKED_EVERY_SECONDS = 3.0  # during a talk
 LOST_CAUSES = frozenset({3, 18, 27, 38, 41, 42, 44, 102})  # Q.850: the wire, not the person
 LOST_STATUSES = frozenset({408, 480, 500, 502, 503, 504})  # SIP: likewise
 ASTRAY_AGAIN_SECONDS = 0.2  # between two tries to bring a caller back
@@ -134,32 +134,10 @@ async def keep_in_place(call: Call, house: House) -> None:
         await house.exchange.ari.in_step.wait()
 
 
-async def watch_phone(call: Call, house: House, talk: Talk) -> None:
-    """Notice during a talk that the agent's phone is no longer there: gone, and mute.
-
-    A phone that only changes its address, or is known under none for a moment, still
-    sends sound; ``rtp_timeout`` in the engine is the slower second line.
-    """
-    heard = -1
-    while talk in (call.talk, call.staying):
-        await asyncio.sleep(PHONE_CHECKED_EVERY_SECONDS)
-        if await house.exchange.is_registered(talk.agent.phone):
-            heard = -1
-            continue
-        try:
-            packets = await house.exchange.packets_heard(talk.leg)
-        except AriError:
-            continue
-        mute = packets == heard and talk in (call.talk, call.staying)
-        if mute and await house.exchange.drop(talk.leg):
-            break
-        heard = packets
-
-
 async def converse(call: Call, house: House, line: Line) -> Stage:
     """Let them talk for as long as they need; then do what was decided."""
     assert call.talk is not None
-    house.spawn(watch_phone(call, house, call.talk))
+    watch(call, house, call.talk)
     while True:
         news = await next_news(call)
         if call.inviting is not None and call.inviting.done():
