@@ -8,7 +8,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from cti import clock
 from cti.asterisk.caller import CallerLeg
@@ -95,6 +95,7 @@ class Call:
     keys: deque[str] = field(default_factory=lambda: deque(maxlen=KEYS_SHOWN_MAX))  # in talks
     recalls: Counter[str] = field(default_factory=Counter)  # how often an agent's phone was lost
     interruptions: int = 0  # since a human was reached
+    closing: Literal["abusive", "silent"] | None = None  # by an agent, with a kind sentence
 
     @property
     def ringing(self) -> Talk | None:

@@ -12,6 +12,7 @@ from cti.asterisk.ari import AriConflict, AriError, LegGone
 from cti.asterisk.caller import is_waiting
 from cti.asterisk.exchange import TOLD_SECONDS_MAX, talk_bridge
 from cti.asterisk.legs import ChannelLeg
+from cti.calls.closing import Why, begin_closing, say_closing
 from cti.calls.hearing import watch
 from cti.calls.house import House
 from cti.calls.offering import (
@@ -23,7 +24,7 @@ from cti.calls.offering import (
     withdraw_ringing,
 )
 from cti.calls.state import DANGER_HARD, STAGE_OF, Call, Stage, Talk
-from cti.people.agents import Accept, Decision, Decline, Orient
+from cti.people.agents import Accept, Close, Decision, Decline, Orient
 from cti.people.choosing import LINE_ROLES
 from cti.records.record import LegEvent
 from cti.tasks import Group
@@ -156,6 +157,8 @@ async def converse(call: Call, house: House, line: Line) -> Stage:
                 pass  # decided twice: the first is being carried out
             elif isinstance(decision, Orient) and decision.together:
                 call.inviting = asyncio.create_task(invite(call, house, decision))
+            elif isinstance(decision, Close):
+                return await close_kindly(call, house, line, decision.why)
             elif call.inviting is not None:  # whoever leaves now has oriented the caller
                 return await go_on_alone(call, house)
             elif call.staying is not None and not isinstance(decision, Orient):
@@ -228,7 +231,8 @@ def part(call: Call, house: House, talk: Talk, reason: str) -> None:
     write_end(call, house, talk, "ended")
     talk.agent.engagement, talk.agent.phone_free = None, talk.leg.gone
     talk.agent.outbox.push("call.ended", {"call": {"id": call.id}, "reason": reason})
-    house.team.start_wrap_up(talk.agent, call.id, hard=call.danger >= DANGER_HARD)
+    hard = call.danger >= DANGER_HARD or call.closing == "abusive"
+    house.team.start_wrap_up(talk.agent, call.id, hard=hard, form=call.closing is None)
 
 
 def write_end(call: Call, house: House, talk: Talk, event: LegEvent) -> None:
@@ -266,6 +270,16 @@ async def farewell(call: Call, house: House, line: Line) -> Stage:
     call.ended_by = "agent"
     await house.exchange.hang_up(caller)
     return Stage.ENDED
+
+
+async def close_kindly(call: Call, house: House, line: Line, why: Why) -> Stage:
+    """The agent closes an abusive or silent call: they are free at once, the caller is told."""
+    if call.inviting is not None:
+        await stop_inviting(call)
+        withdraw_ringing(call, house, "withdrawn")
+    begin_closing(call, house, why)
+    await finish_talk(call, house, line)
+    return await say_closing(call, house, line)
 
 
 async def recall(call: Call, house: House, line: Line) -> Stage:
@@ -374,13 +388,18 @@ async def invite(call: Call, house: House, decision: Orient) -> bool:
     return False
 
 
-async def go_on_alone(call: Call, house: House) -> Stage:
-    """The agent left before the next one answered: the caller waits for that line, first."""
+async def stop_inviting(call: Call) -> None:
+    """Look for nobody more; whoever is being rung is for the caller of this to withdraw."""
     assert call.inviting is not None
-    assert call.ask is not None
     inviting, call.inviting = call.inviting, None
     inviting.cancel()
     await asyncio.wait({inviting})
+
+
+async def go_on_alone(call: Call, house: House) -> Stage:
+    """The agent left before the next one answered: the caller waits for that line, first."""
+    assert call.ask is not None
+    await stop_inviting(call)
     withdraw_ringing(call, house, "withdrawn")
     target = call.ask.line
     call.stage = STAGE_OF[target]

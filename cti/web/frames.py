@@ -96,6 +96,13 @@ class CallEnd(Closed):
     call: Name
 
 
+class CallClose(Closed):
+    """I close an abusive or silent call: the caller hears a kind sentence, I am asked nothing."""
+
+    call: Name
+    why: Literal["abusive", "silent"]
+
+
 class WrapupDone(Closed):
     """I have finished with the call, and what it came to."""
 
@@ -141,6 +148,7 @@ OPS: dict[str, type[Closed]] = {
     "call.decline": CallDecline,
     "call.orient": CallOrient,
     "call.end": CallEnd,
+    "call.close": CallClose,
     "wrapup.done": WrapupDone,
     "wrapup.extend": WrapupExtend,
     "ack": Ack,
