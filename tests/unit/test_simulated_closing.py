@@ -10,6 +10,7 @@ from cti.people.agents import Close, Presence
 from cti.simulation import run
 from cti.simulation.checker import Checker
 from cti.simulation.world import World
+from sounds.catalogue import Catalogue, UnknownPrompt
 from tests.stories import (
     TOGETHER,
     Deed,
@@ -94,6 +95,19 @@ def test_closed_kindly_the_agent_is_free_at_once_and_the_caller_is_told(
     assert closed(story) == ("talked", "agent")
     assert [event["why"] for event in events(story, "call.closed_kindly")] == [close.why]
     assert dispositions(story) == [disposition]
+
+
+def test_a_line_whose_sounds_are_older_says_goodbye(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = Catalogue.seconds
+
+    def older(catalogue: Catalogue, prompt: str, language: str) -> float:
+        if prompt.startswith("fermeture"):
+            raise UnknownPrompt(prompt, language)
+        return seconds(catalogue, prompt, language)
+
+    monkeypatch.setattr(Catalogue, "seconds", older)
+    story = judged(Story((CLOSED_AT, decides(ABUSIVE))))
+    assert words(story, CLOSED_AT) == ["prompt:/sounds/fr/au-revoir"]
 
 
 def test_what_was_endured_counts_twice_and_is_rested_from_twice_as_long() -> None:
