@@ -160,6 +160,21 @@ def test_who_has_been_heard_may_listen_for_a_minute(shown: list[Frame]) -> None:
     assert told_at(shown, None) - 100.0 < HEARD_AGAIN_SECONDS_MAX
 
 
+def test_of_a_caller_who_hears_music_nothing_is_expected(shown: list[Frame]) -> None:
+    def holds(chosen: bool) -> Deed:
+        return of_the_call(lambda call: setattr(call.talk, "held", chosen))
+
+    live(
+        Story(
+            (15.0, holds(True)),
+            (15.0, caller(sends_nothing)),
+            (40.0, caller(sends)),
+            (41.0, holds(False)),
+        )
+    )
+    assert sounds(shown) == []
+
+
 @pytest.mark.parametrize("choice", ["muted", "held"])
 def test_who_chose_not_to_be_heard_is_told_nothing(choice: str, shown: list[Frame]) -> None:
     def chooses(chosen: bool) -> Deed:
