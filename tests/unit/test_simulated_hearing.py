@@ -246,6 +246,42 @@ def test_keys_of_the_flow_are_no_taps(shown: list[Frame]) -> None:
 # -- what goes wrong meanwhile
 
 
+@pytest.mark.parametrize("sends", [True, False])
+def test_a_phone_that_is_gone_and_mute_is_dropped_and_one_that_still_speaks_is_not(
+    sends: bool,
+) -> None:
+    def unregisters(world: World) -> None:
+        world.desks["rosa"].phone.unregister()
+
+    story = live(Story((20.0, unregisters), (20.0, rosa(lambda end: end.send(sends))), talk=60.0))
+    first = story.rings[0][1]
+    assert first.ended_at is not None
+    if sends:
+        assert first.ended_at > 60.0
+    else:
+        assert first.ended_how == "command"
+        assert first.ended_at - 20.0 < 8.5
+
+
+@pytest.mark.parametrize("at", [15.0 + 0.5 * n for n in range(6)])
+@pytest.mark.parametrize("known_again", [True, False])
+def test_a_phone_that_is_unknown_and_mute_for_a_moment_is_not_dropped(
+    at: float, known_again: bool
+) -> None:
+    def unregisters(world: World) -> None:
+        world.desks["rosa"].phone.unregister()
+
+    def registers(world: World) -> None:
+        world.desks["rosa"].phone.register()
+
+    moment = (
+        *((at, unregisters), (at, rosa(sends_nothing))),
+        *((at + 3.6, rosa(sends)), (at + (3.6 if known_again else 90.0), registers)),
+    )
+    story = live(Story(*moment, talk=60.0))
+    assert len(story.rings) == 1
+
+
 @pytest.mark.parametrize("mute", [True, False])
 def test_after_a_restart_it_goes_on(mute: bool, shown: list[Frame]) -> None:
     how = silent if mute else speaks
