@@ -54,6 +54,7 @@ QUEUES = f"""
 [bench]
 strategy = rrmemory
 timeout = 20
+ringinuse = no
 retry = 1
 wrapuptime = 0
 musicclass = fil

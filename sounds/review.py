@@ -15,6 +15,8 @@ OWN_PROMPTS = (
     "accepter-appel",
     "appels-en-cours",
     "au-revoir",
+    "fermeture-bienveillante",
+    "fermeture-silencieuse",
     "fin-de-conversation",
     "ne-quittez-pas",
     "secours-accepter",

@@ -58,6 +58,7 @@ class CallerLeg(ChannelLeg):
         self.danger_key: str | None = None  # listened to while a flow is walked
         self._danger_pressed = asyncio.Event()
         self.changed: Callable[[Changed], None] = lambda _: None  # the call hears of it
+        self.key_heard: Callable[[str], None] = lambda _: None  # likewise, of each key
         self.greeted = False  # by the dialplan, or in a life before: nothing whole is said again
         self._said_whole: set[str] = set()  # the line's name and legal notice: once in a call
         self.whole_until = asyncio.Event()  # clear while a prompt plays that no answer cuts
@@ -271,6 +272,7 @@ class CallerLeg(ChannelLeg):
             pressed.cancel()
 
     def _key_pressed(self, key: str) -> None:
+        self.key_heard(key)
         if key == self.danger_key:
             self._danger_pressed.set()
         else:

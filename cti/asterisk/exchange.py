@@ -26,6 +26,9 @@ MUSIC = "fil"  # the engine's class of music for callers
 OBEYED_SECONDS_MAX = 2.0  # a command that a caller's sound or an agent's freedom waits for
 TOLD_SECONDS_MAX = 1.0  # from the engine's obeying to its telling: perhaps the wire stands still
 INSISTED_AFTER_SECONDS = (0.2, 1.0)  # when it failed: it is given again, and once more
+LOOKED_AT_SECONDS_MAX = 1.0  # what only a screen waits for
+VOICE_MODULE = "func_talkdetect.so"
+VOICE = "1000,256"  # over after so many ms; above this mean loudness, of 32767
 GOODBYE_TRIES_MAX = 4  # each insists
 GOODBYE_AGAIN_SECONDS = 1.0
 GIVEN_BACK_SECONDS_MAX = 5.0  # then the engine takes the caller back by itself
@@ -47,9 +50,11 @@ class Exchange:
         self._on_call: str | None = None  # what the engine was told
         self._on_call_written: str | None = None
         self._on_call_lock = asyncio.Lock()
+        self._tells_voices: bool | None = None  # whether this engine can; None: not asked yet
 
     async def prepare(self, lines: Iterable[str]) -> None:
         """Make the waiting lines' bridges, unless the engine still has them."""
+        self._tells_voices = None  # perhaps another engine than before
         for line in lines:
             await self._make_bridge(waiting_bridge(line), "holding")
 
@@ -292,7 +297,35 @@ class Exchange:
 
     async def packets_heard(self, leg: ChannelLeg) -> int:
         """How many packets of sound the phone of this leg has sent so far. Raises AriError."""
-        return (await self.ari.channels.rtpstatistics(channelId=leg.id)).rxcount
+        found = await self.ari.channels.rtpstatistics(
+            channelId=leg.id, seconds_max=LOOKED_AT_SECONDS_MAX
+        )
+        return found.rxcount
+
+    async def listen_for_voice(self, leg: ChannelLeg, anew: bool) -> bool:
+        """Have the engine tell when this leg's voice begins and ends (``speaking``).
+
+        ``anew``: of a voice that a process before us was told of, too. Twice does no harm.
+        False when this engine cannot. Raises AriError.
+        """
+        if self._tells_voices is None:
+            try:
+                await self.ari.asterisk.getModule(
+                    moduleName=VOICE_MODULE, seconds_max=LOOKED_AT_SECONDS_MAX
+                )
+                self._tells_voices = True
+            except Gone:
+                self._tells_voices = False
+                log.error("voices.not_told")  # its configuration is older than we are
+        for what in ("remove", "set") if anew else ("set",):
+            if self._tells_voices:
+                await self.ari.channels.setChannelVar(
+                    channelId=leg.id,
+                    variable=f"TALK_DETECT({what})",
+                    value=VOICE,
+                    seconds_max=LOOKED_AT_SECONDS_MAX,
+                )
+        return self._tells_voices
 
     async def drop(self, leg: ChannelLeg) -> bool:
         """End a leg whose phone has vanished; the engine brings its caller back to us.

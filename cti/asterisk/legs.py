@@ -52,6 +52,8 @@ class ChannelLeg:
         self.ordered: asyncio.Future[Any] | None = None  # an agent's leg: the order to ring it
         self.owns = False  # an agent's leg: the engine rescues its caller when it ends
         self.keys: asyncio.Queue[str] = asyncio.Queue(KEYS_KEPT_MAX)
+        self.speaking = False  # as told, once the engine was asked to listen for a voice
+        self.voice_at: float | None = None  # monotonic seconds; when a voice was last told of
         self._ari = ari
         self._mailbox = ari.open_mailbox(channel_id)
         self._playing: tuple[str, asyncio.Event, asyncio.Future[Any]] | None = None
@@ -113,6 +115,10 @@ class ChannelLeg:
                 self._key_pressed(digit)
             case events.PlaybackFinished(playback=playback):
                 self._playback_ended(playback.id)
+            case events.ChannelTalkingStarted():
+                self.speaking, self.voice_at = True, clock.monotonic()
+            case events.ChannelTalkingFinished():  # of a voice that began before us, too
+                self.speaking, self.voice_at = False, clock.monotonic()
             case _:
                 pass
 

@@ -24,6 +24,7 @@ import logging
 
 from cti import clock
 from cti.asterisk.ari import AriError, LegGone
+from cti.calls.closing import say_closing
 from cti.calls.house import House
 from cti.calls.offering import Found, ask_of, find_someone, hold, withdraw_ringing
 from cti.calls.relaying import ring_relay
@@ -149,6 +150,8 @@ async def attend(call: Call, house: House) -> Stage:
         await hold(call, house, line)
         if call.parted:  # the engine did not obey as their talk ended
             await let_go(call, house)
+        if call.closing is not None:  # nor as the caller was told that it ends
+            return await say_closing(call, house, line)
         if step.on_full and not call.first and house.lines.full(line, step.on_full.callers_max):
             house.records.event("line.full", call_id=call.id, line=line)
             flow, full = call.flow.flow, step.on_full.then

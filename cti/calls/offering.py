@@ -25,13 +25,14 @@ from cti.asterisk.ari import (
 )
 from cti.asterisk.legs import ChannelLeg
 from cti.asterisk.own_phone import OwnPhoneLeg
+from cti.calls.closing import refusal
 from cti.calls.estimate import outlook
 from cti.calls.house import House
 from cti.calls.outside import NOT_READY, leg_of, ring, tell_of_dead_trunk
 from cti.calls.repeats import is_behind
 from cti.calls.state import GENDERS, INTERRUPTIONS_MAX, YOUNG, Call, Talk
 from cti.calls.waiting import Ask
-from cti.people.agents import Agent, Decision, Engagement, Orient, Presence
+from cti.people.agents import Agent, Close, Decision, Engagement, Orient, Presence
 from cti.people.choosing import LINE_ROLES
 from cti.records.record import LegEvent
 from cti.tasks import Group
@@ -424,6 +425,10 @@ def take_back(call: Call, house: House, talk: Talk, reason: str) -> None:
 def check(decision: Decision, agent: Agent, call: Call, house: House) -> str | None:
     """Whether a decision can be carried out now; else the error code the screen is told."""
     match decision:
+        case Close() if call.staying is not None and call.staying.agent is agent:
+            return "already_oriented"  # it is for the other to close it
+        case Close():
+            return refusal(call)
         case Orient() if call.staying is not None and call.staying.agent is agent:
             return "already_oriented"
         case Orient() if call.inviting is not None:

@@ -19,12 +19,13 @@ from cti.asterisk.caller import CallerLeg, Changed
 from cti.asterisk.exchange import APP, talk_bridge
 from cti.asterisk.legs import ChannelLeg
 from cti.calls.call import close, failed, handle_call
+from cti.calls.hearing import show_key, watch
 from cti.calls.house import House
 from cti.calls.offering import check, follow, renew
 from cti.calls.repeats import compare
 from cti.calls.returning import find_again
 from cti.calls.state import DANGER_NOW, LINE_OF, Call, Stage, Talk, new_call_id
-from cti.calls.talking import hang_up_parted, together, watch_phone
+from cti.calls.talking import hang_up_parted, together
 from cti.people.agents import Agent, Engagement, Presence
 from cti.people.choosing import LINES, fits
 from cti.records.record import EndedBy, OpenCall, Outcome
@@ -170,6 +171,7 @@ class Reception:
         house = self._house
         house.calls[call.caller.id] = call
         call.caller.changed = lambda what: self._caller_changed(call, what)
+        call.caller.key_heard = lambda key: show_key(call, key)
         try:
             await handle_call(call, house)
         finally:
@@ -376,7 +378,7 @@ class Reception:
                 call.talk = self._resume_talk(call, agent, leg)
             elif agent is not None and where.get(leg.id) == bridge and call.staying is None:
                 call.staying = self._resume_talk(call, agent, leg)
-                house.spawn(watch_phone(call, house, call.staying))
+                watch(call, house, call.staying)
             else:
                 call.parted.append(leg)
         # Not before each leg is known as the call's: who looks at the engine meanwhile lets go
@@ -424,7 +426,7 @@ class Reception:
         agent.engagement.check = lambda decision: check(decision, agent, call, house)
         call.first = False
         house.team.move(agent, Presence.TALKING, None, call.id)
-        return Talk(agent, leg, 0.0)
+        return Talk(agent, leg, 0.0, taken_back=True)
 
     async def _tidy(
         self,

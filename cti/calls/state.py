@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from cti import clock
 from cti.asterisk.caller import CallerLeg
@@ -37,6 +37,7 @@ DANGER_NOW = 3  # the level of danger that a caller can tell with a key
 DANGER_HARD = 2  # from this level on, the talk weighs on who had it
 GENDERS = frozenset({"femme", "homme"})  # of ``told["gender"]``: who they would rather speak with
 YOUNG = "mineur"  # of ``told["age"]``
+KEYS_SHOWN_MAX = 8
 INTERRUPTIONS_MAX = 5  # without anybody reached; then the dialplan takes over
 
 
@@ -50,6 +51,10 @@ class Talk:
     caller_entries: int = 0  # how often the caller had come into our hands when it began
     end_written: bool = False
     unwanted: asyncio.Event = field(default_factory=asyncio.Event)  # another language
+    taken_back: bool = False  # from a process before us
+    muted: bool = False  # the agent chose that the caller does not hear them
+    held: bool = False  # the agent chose that the caller hears music
+    watch: asyncio.Task[None] | None = None  # looks at its sound
 
 
 @dataclass(eq=False)
@@ -87,8 +92,10 @@ class Call:
     outcome: Outcome = "abandoned"
     ended_by: EndedBy = "caller"
     legs_made: int = 0
+    keys: deque[str] = field(default_factory=lambda: deque(maxlen=KEYS_SHOWN_MAX))  # in talks
     recalls: Counter[str] = field(default_factory=Counter)  # how often an agent's phone was lost
     interruptions: int = 0  # since a human was reached
+    closing: Literal["abusive", "silent"] | None = None  # by an agent, with a kind sentence
 
     @property
     def ringing(self) -> Talk | None:
@@ -113,6 +120,8 @@ class Call:
             "returned": self.returned,
             **self.danger_view(),
             "told": self.told(),
+            "keys": list(self.keys),
+            "sound": None,
         }
 
     def danger_view(self) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from cti.asterisk.ari import AriConflict, AriError, LegGone
 from cti.asterisk.caller import is_waiting
 from cti.asterisk.exchange import TOLD_SECONDS_MAX, talk_bridge
 from cti.asterisk.legs import ChannelLeg
+from cti.calls.closing import Why, begin_closing, say_closing
+from cti.calls.hearing import watch
 from cti.calls.house import House
 from cti.calls.offering import (
     RECALL_SECONDS_MAX,
@@ -22,7 +24,7 @@ from cti.calls.offering import (
     withdraw_ringing,
 )
 from cti.calls.state import DANGER_HARD, STAGE_OF, Call, Stage, Talk
-from cti.people.agents import Accept, Decision, Decline, Orient
+from cti.people.agents import Accept, Close, Decision, Decline, Orient
 from cti.people.choosing import LINE_ROLES
 from cti.records.record import LegEvent
 from cti.tasks import Group
@@ -35,8 +37,6 @@ RECALLS_MAX = 3  # of one agent for one call; only one after a talk as short as 
 SHORT_TALK_SECONDS = 10.0  # a phone that hangs up so soon was lost, not hung up
 INVITE_SECONDS_MAX = 60.0  # how long we look for a third person while two are talking
 STAY_SECONDS = 5.0  # after the goodbye of an agent: time to ask for someone again
-PHONE_CHECKED_EVERY_SECONDS = 3.0  # during a talk
-MUTE_LOOKS_OUTSIDE = 5  # operators send nothing while some telephones are silent
 LOST_CAUSES = frozenset({3, 18, 27, 38, 41, 42, 44, 102})  # Q.850: the wire, not the person
 LOST_STATUSES = frozenset({408, 480, 500, 502, 503, 504})  # SIP: likewise
 ASTRAY_AGAIN_SECONDS = 0.2  # between two tries to bring a caller back
@@ -135,36 +135,10 @@ async def keep_in_place(call: Call, house: House) -> None:
         await house.exchange.ari.in_step.wait()
 
 
-async def watch_phone(call: Call, house: House, talk: Talk) -> None:
-    """Notice during a talk that the agent's phone is no longer there: gone, and mute.
-
-    A phone that only changes its address, or is known under none for a moment, still
-    sends sound; ``rtp_timeout`` in the engine is the slower second line. A phone outside
-    registers nowhere: it is gone when it has been mute for several looks.
-    """
-    heard, mute_looks = -1, 0
-    while talk in (call.talk, call.staying):
-        await asyncio.sleep(PHONE_CHECKED_EVERY_SECONDS)
-        outside = talk.leg.over_trunk
-        if not outside and await house.exchange.is_registered(talk.agent.phone):
-            heard = -1
-            continue
-        try:
-            packets = await house.exchange.packets_heard(talk.leg)
-        except AriError:
-            continue
-        mute_looks = mute_looks + 1 if packets == heard else 0
-        mute = mute_looks >= (MUTE_LOOKS_OUTSIDE if outside else 1)
-        mute = mute and talk in (call.talk, call.staying)
-        if mute and await house.exchange.drop(talk.leg):
-            break
-        heard = packets
-
-
 async def converse(call: Call, house: House, line: Line) -> Stage:
     """Let them talk for as long as they need; then do what was decided."""
     assert call.talk is not None
-    house.spawn(watch_phone(call, house, call.talk))
+    watch(call, house, call.talk)
     while True:
         news = await next_news(call)
         if call.inviting is not None and call.inviting.done():
@@ -183,6 +157,8 @@ async def converse(call: Call, house: House, line: Line) -> Stage:
                 pass  # decided twice: the first is being carried out
             elif isinstance(decision, Orient) and decision.together:
                 call.inviting = asyncio.create_task(invite(call, house, decision))
+            elif isinstance(decision, Close):
+                return await close_kindly(call, house, line, decision.why)
             elif call.inviting is not None:  # whoever leaves now has oriented the caller
                 return await go_on_alone(call, house)
             elif call.staying is not None and not isinstance(decision, Orient):
@@ -255,7 +231,8 @@ def part(call: Call, house: House, talk: Talk, reason: str) -> None:
     write_end(call, house, talk, "ended")
     talk.agent.engagement, talk.agent.phone_free = None, talk.leg.gone
     talk.agent.outbox.push("call.ended", {"call": {"id": call.id}, "reason": reason})
-    house.team.start_wrap_up(talk.agent, call.id, hard=call.danger >= DANGER_HARD)
+    hard = call.danger >= DANGER_HARD or call.closing == "abusive"
+    house.team.start_wrap_up(talk.agent, call.id, hard=hard, form=call.closing is None)
 
 
 def write_end(call: Call, house: House, talk: Talk, event: LegEvent) -> None:
@@ -294,6 +271,16 @@ async def farewell(call: Call, house: House, line: Line) -> Stage:
     call.ended_by = "agent"
     await house.exchange.hang_up(caller)
     return Stage.ENDED
+
+
+async def close_kindly(call: Call, house: House, line: Line, why: Why) -> Stage:
+    """The agent closes an abusive or silent call: they are free at once, the caller is told."""
+    if call.inviting is not None:
+        await stop_inviting(call)
+        withdraw_ringing(call, house, "withdrawn")
+    begin_closing(call, house, why)
+    await finish_talk(call, house, line)
+    return await say_closing(call, house, line)
 
 
 async def recall(call: Call, house: House, line: Line) -> Stage:
@@ -409,13 +396,18 @@ async def invite(call: Call, house: House, decision: Orient) -> bool:
     return False
 
 
-async def go_on_alone(call: Call, house: House) -> Stage:
-    """The agent left before the next one answered: the caller waits for that line, first."""
+async def stop_inviting(call: Call) -> None:
+    """Look for nobody more; whoever is being rung is for the caller of this to withdraw."""
     assert call.inviting is not None
-    assert call.ask is not None
     inviting, call.inviting = call.inviting, None
     inviting.cancel()
     await asyncio.wait({inviting})
+
+
+async def go_on_alone(call: Call, house: House) -> Stage:
+    """The agent left before the next one answered: the caller waits for that line, first."""
+    assert call.ask is not None
+    await stop_inviting(call)
     withdraw_ringing(call, house, "withdrawn")
     target = call.ask.line
     call.stage = STAGE_OF[target]

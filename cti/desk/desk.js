@@ -267,6 +267,10 @@ const EVENTS = {
     arrive();
     refresh();
   },
+  "call.sound"(data) {
+    if (desk.call?.id !== data.call.id) return;
+    show($("notice"), [data.advice, ...(data.say ?? [])].filter(Boolean).join(" "));
+  },
   "call.joined"(data) {
     if (desk.call?.id !== data.call.id) return;
     show($("notice"), `${data.agent.name} est en ligne avec vous et la personne. Vous êtes trois ; celui ou celle qui raccroche laisse les deux autres ensemble.`);

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from cti import clock
 
@@ -150,7 +150,14 @@ class End:
     """The agent ends the call (``call.end``)."""
 
 
-Decision = Accept | Decline | Orient | End
+@dataclass(frozen=True)
+class Close:
+    """The agent closes an abusive or silent call kindly (``call.close``)."""
+
+    why: Literal["abusive", "silent"]
+
+
+Decision = Accept | Decline | Orient | End | Close
 
 
 @dataclass

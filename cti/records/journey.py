@@ -65,6 +65,18 @@ SENTENCES: Mapping[str, Words] = {
         "La ligne a redémarré, et reprend l'appel.",
         "The line started again, and takes the call back.",
     ),
+    "call.closed_kindly": _words(
+        "{agent} met fin à l'appel avec une phrase d'au revoir ({why}).",
+        "{agent} ends the call with a kind sentence ({why}).",
+    ),
+    "call.stays": _words(
+        "Une touche pendant la phrase : la personne reste en ligne.",
+        "A key during the sentence: the caller stays.",
+    ),
+    "trunk.dead": _words(
+        "Le téléphone de {agent} n'a pas pu être appelé : l'opérateur ne répond pas.",
+        "The telephone of {agent} could not be rung: the operator serves nobody.",
+    ),
     "call.returned": _words(
         "Rappelle peu après une coupure : ira d'abord à {agent}.",
         "Rings again soon after being cut off: goes to {agent} first.",

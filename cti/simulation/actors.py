@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from cti.people.agents import Agent, Decision, Decline, End, Message, Orient, Presence
+from cti.people.agents import Agent, Close, Decision, Decline, End, Message, Orient, Presence
 from cti.simulation.fake_people import FakeCaller, FakePhone, FakePhoneCall, FarEnd
 
 if TYPE_CHECKING:
@@ -265,6 +265,8 @@ class Desk:
             )
         elif deed < 0.36 and others:
             decision = Orient(agent=chance.choice(others))
+        elif deed < 0.38:
+            decision = Close("abusive" if deed < 0.37 else "silent")
         elif deed < 0.40:
             decision = Orient(line="regulators")
         elif deed < 0.60:
@@ -300,7 +302,7 @@ class Desk:
         refused = agent.decide(call, decision)
         if not refused and isinstance(decision, Orient) and decision.together:
             self.world.together.add(call)
-        if refused and isinstance(decision, Orient) and self.call == call:
+        if refused and isinstance(decision, Orient | Close) and self.call == call:
             self.world.later(2, self._decide, controller, call, End())
 
     def _hang_up(self, call: str) -> None:

@@ -30,6 +30,7 @@ TURN_SECONDS = 0.3  # between two waits of one call, which is then in no line
 CHOICE_SECONDS = 1.5  # from a choice to the ring, at most, and from being there to being chosen
 CLOSING = frozenset(
     {"appels-en-cours", "au-revoir", "ferme", "personne-disponible", "secours-numeros"}
+    | {"fermeture-bienveillante", "fermeture-silencieuse"}
 )
 OUR_LEG = re.compile(r"(?P<call>[0-9a-f]{32})-(?P<agent>[a-z0-9._-]+)-\d+")
 # How long after its end a fault of this kind may still be felt.

@@ -31,6 +31,7 @@ PHONE_SILENT_SECONDS = 15.0  # rtp_timeout of a desk phone
 CALLER_SILENT_SECONDS = 60.0  # rtp_timeout of the trunk
 HANGUP_SECONDS = 1.3  # from a graceful stop to the end of the sockets
 PACKETS_A_SECOND = 50
+VOICE_SECONDS = 0.1  # until it is told of
 TOLD_SECONDS = 0.2  # who leaves so soon after coming into our hands had not yet been told of
 OWNER = "CHANNEL(hangup_handler_push)"
 CAUSES = {
@@ -79,6 +80,7 @@ class FakeAsterisk:
         self.playbacks: dict[str, Playback] = {}
         self.phones: dict[str, FakePhone] = {}
         self.variables = {"FIL_ON_CALL": "&".join(on_call)}
+        self.modules = {"func_talkdetect.so"}  # those that anybody asks about
         self.overflow_phone = self.add_phone(overflow) if overflow else None
         self.outside = {overflow} if overflow else set()  # who is reached over the trunk
         self.apps: dict[str, FakeSocket | None] = {}  # each name once heard, and who listens
@@ -239,6 +241,43 @@ class FakeAsterisk:
         cause = 16 if ch.bridge is not None else 0
         self.later(self.moment(), self._end_told, ch, "self", cause, {})
 
+    def detect_voice(self, ch: Channel, silence_seconds: float | None) -> None:
+        """``TALK_DETECT``; set a second time it changes nothing of what was told."""
+        ch.silence_seconds = silence_seconds
+        ch.talking = ch.talking and silence_seconds is not None
+        self.voice_changed(ch)
+
+    def voice_changed(self, ch: Channel) -> None:
+        """Somebody begins or ceases to speak; of packets that do not come nothing is told."""
+        if ch.voice_timer is not None:
+            ch.voice_timer.cancel()
+            ch.voice_timer = None
+        far = ch.far
+        if ch.silence_seconds is None or ch.ended or not far.sends or far.voice == ch.talking:
+            return
+        seconds = VOICE_SECONDS if far.voice else ch.silence_seconds
+        ch.voice_timer = self.later(seconds, self._voice_told, ch)
+
+    def sending_changed(self, ch: Channel) -> None:
+        """A telephone that is up sends packets, or none, from now on."""
+        self.voice_changed(ch)
+        if not ch.far.sends:
+            seconds = PHONE_SILENT_SECONDS if ch.outgoing else CALLER_SILENT_SECONDS
+            self.later(seconds, self._still_sends_nothing, ch, ch.far.sent_seconds())
+
+    def _still_sends_nothing(self, ch: Channel, sent_seconds: float) -> None:
+        if ch.far.sent_seconds() == sent_seconds:
+            self._end_told(ch, "vanished", 44, {"cause": 1, "soft": True})
+
+    def _voice_told(self, ch: Channel) -> None:
+        if ch.far.vanished or ch.ended:
+            return
+        ch.talking = not ch.talking
+        if ch.talking:
+            self.event(ch, "ChannelTalkingStarted", channel=ch.json())
+        else:
+            self.event(ch, "ChannelTalkingFinished", duration=1000, channel=ch.json())
+
     def sound_stopped(self, ch: Channel) -> None:
         """A telephone sends nothing any more, not even its BYE."""
         over_trunk = ch.name.startswith("PJSIP/trunk-")
@@ -310,6 +349,8 @@ class FakeAsterisk:
             ch.timer = None
         ch.state = "Up"
         ch.far.came_up()
+        if not ch.far.sends:
+            self.sending_changed(ch)
         ch.said = "silence"
         if ch.serves is not None:
             outside = ch.far.name in self.outside
@@ -606,6 +647,8 @@ class FakeAsterisk:
     def _forget(self, ch: Channel) -> None:
         ch.ended = True
         self.set_deadline(ch, 0)
+        if ch.voice_timer is not None:
+            ch.voice_timer.cancel()
         if ch.playing_ends is not None:
             ch.playing_ends.cancel()
         self.channels.pop(ch.id, None)
@@ -629,11 +672,7 @@ class FakeAsterisk:
 
     def packets(self, ch: Channel) -> int:
         """How many packets of sound the far end has sent."""
-        far = ch.far
-        if far.answered_at is None:
-            return 0
-        until = self.time() if far.vanished_at is None else far.vanished_at
-        return int((until - far.answered_at) * PACKETS_A_SECOND)
+        return int(ch.far.sent_seconds() * PACKETS_A_SECOND)
 
     def _stamp(self) -> str:
         return stamp(clock.now())

@@ -101,10 +101,13 @@ class Channel:
         "role",
         "said",
         "serves",
+        "silence_seconds",
         "state",
+        "talking",
         "timer",
         "together",
         "variables",
+        "voice_timer",
     )
 
     def __init__(
@@ -137,6 +140,9 @@ class Channel:
         self.dialled: list[Channel] | None = None  # the legs of its Dial that are not over
         self.serves: Channel | None = None  # the caller whose Dial it is a leg of
         self.together: Channel | None = None  # whom that Dial has joined it with
+        self.silence_seconds: float | None = None  # TALK_DETECT: no voice for so long is told
+        self.talking = False  # as told
+        self.voice_timer: asyncio.TimerHandle | None = None
 
     def json(self) -> Json:
         """As the engine describes it."""

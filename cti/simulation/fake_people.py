@@ -34,6 +34,8 @@ class FarEnd:
     """
 
     __slots__ = (
+        "_sending_since",
+        "_sent_seconds",
         "answered_at",
         "channel",
         "ended_at",
@@ -44,8 +46,10 @@ class FarEnd:
         "keys_pressed",
         "name",
         "on_change",
+        "sends",
         "state",
         "vanished_at",
+        "voice",
     )
 
     def __init__(self, engine: FakeAsterisk, name: str) -> None:
@@ -62,6 +66,10 @@ class FarEnd:
         # As the engine noticed its end nobody commanded the channel, or only since an instant.
         self.in_the_dialplan = False
         self.vanished_at: float | None = None  # since when it sends nothing
+        self.sends = True  # packets, whatever is in them
+        self.voice = True  # somebody speaks into it
+        self._sending_since = 0.0
+        self._sent_seconds = 0.0  # until it last stopped sending
         self.keys_pressed: list[tuple[float, str]] = []
         self.heard: list[tuple[float, str]] = []
         self.on_change: Callable[[FarEnd], None] | None = None  # at each state and each sound
@@ -85,6 +93,7 @@ class FarEnd:
     def came_up(self) -> None:
         """The call was answered; for the engine."""
         self.state, self.answered_at = "up", self.engine.time()
+        self._sending_since = self.answered_at
 
     def ended(self, how: str) -> None:
         """The call is over; for the engine."""
@@ -112,6 +121,27 @@ class FarEnd:
         if self.channel is not None and not self.vanished:
             self.vanished_at = self.engine.time()
             self.engine.sound_stopped(self.channel)
+
+    def speak(self, voice: bool = True) -> None:
+        """Speak from now on, or say nothing; the packets go on."""
+        self.voice = voice
+        if self.channel is not None:
+            self.engine.voice_changed(self.channel)
+
+    def send(self, sends: bool = True) -> None:
+        """Send packets from now on, or none."""
+        if sends != self.sends:
+            self._sent_seconds, self._sending_since = self.sent_seconds(), self.engine.time()
+            self.sends = sends
+            if self.channel is not None and self.state == "up":
+                self.engine.sending_changed(self.channel)
+
+    def sent_seconds(self) -> float:
+        """How many seconds of sound it has sent."""
+        if self.answered_at is None or not self.sends:
+            return self._sent_seconds
+        until = self.engine.time() if self.vanished_at is None else self.vanished_at
+        return self._sent_seconds + until - self._sending_since
 
     def _changed(self) -> None:
         if self.on_change is not None:

@@ -277,6 +277,14 @@ def _ping(c: Command) -> None:
     c.reply(200, {"ping": "pong", "timestamp": stamp(c.engine.now())})
 
 
+@_on("GET", "/asterisk/modules/{id}")
+def _module(c: Command) -> None:
+    if c.ids["id"] in c.engine.modules:
+        c.reply(200, {"name": c.ids["id"], "status": "Running"})
+    else:
+        c.reply(404, {"message": "Module could not be found in running modules"})
+
+
 @_on("PUT", "/asterisk/modules/{id}")
 def _reload(c: Command) -> None:
     c.reply(204, None)
@@ -555,6 +563,10 @@ def _set(c: Command) -> None:
     def set_it() -> None:
         if name == "TIMEOUT(absolute)":
             c.engine.set_deadline(ch, float(value or 0))
+        elif name == "TALK_DETECT(set)":
+            c.engine.detect_voice(ch, float(value.partition(",")[0]) / 1000)
+        elif name == "TALK_DETECT(remove)":
+            c.engine.detect_voice(ch, None)
         else:
             ch.variables[name] = value
             c.engine.event(ch, "ChannelVarset", variable=name, value=value, channel=ch.json())

@@ -85,6 +85,8 @@ PROMPT_SECONDS = {
     "departement": 6.3,
     "droits": 21.5,
     "ferme": 17.5,
+    "fermeture-bienveillante": 12.3,
+    "fermeture-silencieuse": 13.1,
     "fin-de-conversation": 5.1,
     "forte-affluence": 16.3,
     "ne-quittez-pas": 4.9,

@@ -96,6 +96,13 @@ class CallEnd(Closed):
     call: Name
 
 
+class CallClose(Closed):
+    """I close an abusive or silent call: the caller hears a kind sentence, I am asked nothing."""
+
+    call: Name
+    why: Literal["abusive", "silent"]
+
+
 class WrapupDone(Closed):
     """I have finished with the call, and what it came to."""
 
@@ -141,6 +148,7 @@ OPS: dict[str, type[Closed]] = {
     "call.decline": CallDecline,
     "call.orient": CallOrient,
     "call.end": CallEnd,
+    "call.close": CallClose,
     "wrapup.done": WrapupDone,
     "wrapup.extend": WrapupExtend,
     "ack": Ack,
@@ -227,6 +235,19 @@ class CallRef(Open):
     id: str
 
 
+class Sound(Open):
+    """Whether both sides of the talk are heard, and what to do when one is not."""
+
+    problem: Literal["no_voice", "caller_silent"] | None = Field(
+        description="no_voice: the caller cannot hear the agent; caller_silent: nothing is heard "
+        "of the caller; null: heard again"
+    )
+    advice: str | None = Field(description="what the agent can do about it")
+    say: list[str] = Field(
+        default_factory=list, description="to a silent caller, in their language, in this order"
+    )
+
+
 class CallView(CallRef):
     """The call's sheet. It never holds the caller's number."""
 
@@ -239,6 +260,12 @@ class CallView(CallRef):
     danger_level: int = Field(default=0, description="0 none, 1, 2, 3 danger now")
     returned: bool = Field(default=False, description="their talk broke off a moment ago")
     told: dict[str, str] = Field(description="what the caller told with keys")
+    keys: list[str] = Field(
+        default_factory=list,
+        description="the last keys the caller pressed while talking, oldest first: who cannot "
+        "speak may tap",
+    )
+    sound: Sound | None = Field(default=None, description="what is wrong with the sound now")
 
 
 class Person(Open):
@@ -337,6 +364,12 @@ class CallUpdated(Open):
     call: CallRef
 
 
+class CallSound(Sound):
+    """One side of the talk is not heard, or is heard again."""
+
+    call: CallRef
+
+
 class CallWithdrawn(Open):
     """The offer is over, and counts against nobody unless it says ``missed``."""
 
@@ -396,6 +429,7 @@ EVENTS: dict[str, type[Open]] = {
     "system.changed": SystemView,
     "call.offered": CallOffered,
     "call.updated": CallUpdated,
+    "call.sound": CallSound,
     "call.withdrawn": CallWithdrawn,
     "call.connected": CallConnected,
     "call.suggestions": CallSuggestions,

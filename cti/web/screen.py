@@ -20,7 +20,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from pydantic import ValidationError
 
 from cti import clock
-from cti.people.agents import Accept, Agent, Decline, End, Message, Orient, Presence
+from cti.people.agents import Accept, Agent, Close, Decline, End, Message, Orient, Presence
 from cti.web import words
 from cti.web.door import EVERYONE, GUARD, SESSION, WHO, Guard, Session, allow
 from cti.web.frames import (
@@ -28,6 +28,7 @@ from cti.web.frames import (
     PROTOCOL,
     Ack,
     CallAccept,
+    CallClose,
     CallDecline,
     CallEnd,
     CallOrient,
@@ -311,6 +312,8 @@ class Screen:
                 )
             case CallEnd(call=call):
                 return agent.decide(call, End())
+            case CallClose(call=call, why=why):
+                return agent.decide(call, Close(why))
             case PresenceHere():
                 self._team.here(agent)
                 return None

@@ -17,6 +17,9 @@ _COMMANDS = {
     "not_ready": "Cette personne n'est pas libre pour le moment. "
     "Vous êtes toujours en ligne : choisissez quelqu'un d'autre, ou continuez l'appel.",
     "already_oriented": "Quelqu'un d'autre est déjà appelé ou déjà là pour cette personne.",
+    "in_danger": "Le danger a été dit dans cet appel : il ne peut pas être clos ainsi. Qui est en "
+    "danger peut ne pas pouvoir parler. Restez en ligne, orientez la personne, "
+    "ou terminez l'appel comme un autre.",
     "no_such_disposition": "Ce motif n'existe pas. Choisissez-en un dans la liste.",
     "no_such_wrapup": "Cet appel est déjà rangé. Vous n'avez rien à faire.",
     "already_extended": "Vous avez déjà pris ce temps en plus. Finissez, "

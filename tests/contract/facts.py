@@ -26,12 +26,14 @@ from cti.asterisk.ari import (
     PhoneUnreachable,
     failure,
 )
+from cti.asterisk.exchange import VOICE, VOICE_MODULE
 from cti.asterisk.wire import WireLost
 from cti.calls.offering import USER_BUSY
 from cti.calls.talking import LOST_CAUSES
 from tests.contract.worlds import Handset, Party, World, until
 
 APP = "fil"
+VOICE_BEGINS, VOICE_ENDS = "ChannelTalkingStarted", "ChannelTalkingFinished"
 LONG = "/sounds/fr/personne-disponible"  # more than ten seconds
 SHORT = "/sounds/fr/un-appel-arrive"  # about one
 PAUSE_SECONDS_MAX = 1.5  # between one person or sound and the next, while the machine is busy
@@ -885,6 +887,70 @@ async def a_talk(world: World, ari: Ari) -> AsyncIterator[tuple[Leg, Leg, str]]:
         await join(ari, bridge, caller, agent)
         await caller.party.hears("rosa")
         yield caller, agent, bridge
+
+
+@fact
+async def the_engine_says_whether_it_can_tell_of_voices(world: World) -> None:
+    async with world.listening() as ari:
+        found = await ari.asterisk.getModule(moduleName=VOICE_MODULE)
+        assert found.status == "Running"
+        with pytest.raises(Gone):
+            await ari.asterisk.getModule(moduleName="func_nothing.so")
+
+
+async def packets(ari: Ari, leg: Leg) -> int:
+    return (await ari.channels.rtpstatistics(channelId=leg.id)).rxcount
+
+
+@fact
+async def a_voice_is_told_of_once_it_is_asked_for_and_so_is_its_end(world: World) -> None:
+    async with world.listening() as ari, a_talk(world, ari) as legs:
+        for leg in legs[:2]:
+            assert VOICE_BEGINS not in await leg.told(1)
+            await leg.set("TALK_DETECT(set)", VOICE)
+            await leg.sees(events.ChannelTalkingStarted, 1)
+            await leg.set("TALK_DETECT(set)", VOICE)  # by another controller
+            assert VOICE_BEGINS not in await leg.told(1)
+            await leg.set("TALK_DETECT(remove)", "")
+            assert await leg.told(1) == []
+            await leg.set("TALK_DETECT(remove)", "")  # no harm in it
+            await leg.set("TALK_DETECT(set)", VOICE)
+            await leg.sees(events.ChannelTalkingStarted, 1)
+            leg.party.speak(False)
+            await leg.sees(events.ChannelTalkingFinished, 3)
+            leg.party.speak()
+            await leg.sees(events.ChannelTalkingStarted, 1)
+
+
+@fact
+async def of_packets_that_no_longer_come_nothing_is_told_but_they_are_counted(world: World) -> None:
+    async with world.listening() as ari, a_talk(world, ari) as legs:
+        for leg in legs[:2]:
+            await leg.set("TALK_DETECT(set)", VOICE)
+            await leg.sees(events.ChannelTalkingStarted, 1)
+            leg.party.send(False)
+            await asyncio.sleep(0.2)
+            heard = await packets(ari, leg)
+            assert heard > 0
+            assert VOICE_ENDS not in await leg.told(3)
+            assert await packets(ari, leg) == heard
+            leg.party.send()
+            await asyncio.sleep(1)
+            assert await packets(ari, leg) > heard + 25
+
+
+@fact
+async def packets_of_silence_are_counted_and_are_no_voice(world: World) -> None:
+    async with world.listening() as ari, a_talk(world, ari) as legs:
+        for leg in legs[:2]:
+            leg.party.speak(False)
+            await asyncio.sleep(0.2)
+            heard = await packets(ari, leg)
+            await leg.set("TALK_DETECT(set)", VOICE)
+            assert VOICE_BEGINS not in await leg.told(2)
+            assert await packets(ari, leg) > heard + 50
+            leg.party.speak()
+            await leg.sees(events.ChannelTalkingStarted, 1)
 
 
 @fact

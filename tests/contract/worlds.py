@@ -59,6 +59,12 @@ class Party(Protocol):
     def vanish(self) -> None:
         """Send nothing any more, as a line that is cut."""
 
+    def speak(self, voice: bool = True) -> None:
+        """Speak from now on, or say nothing; the packets go on."""
+
+    def send(self, sends: bool = True) -> None:
+        """Send packets from now on, or none."""
+
     async def hears(self, who: str, seconds_max: float = 3) -> None:
         """Wait until somebody is heard: ``caller``, or the name of a phone."""
 
@@ -165,6 +171,12 @@ class FakeParty:
 
     def vanish(self) -> None:
         self.end.vanish()
+
+    def speak(self, voice: bool = True) -> None:
+        self.end.speak(voice)
+
+    def send(self, sends: bool = True) -> None:
+        self.end.send(sends)
 
     async def press(self, key: str) -> None:
         self.end.press(key)
@@ -314,6 +326,12 @@ class EngineParty:
 
     def vanish(self) -> None:
         self.call.vanish()
+
+    def speak(self, voice: bool = True) -> None:
+        self.call.unmute() if voice else self.call.mute()
+
+    def send(self, sends: bool = True) -> None:
+        self.call.start_rtp() if sends else self.call.stop_rtp()
 
     async def hears(self, who: str, seconds_max: float = 3) -> None:
         await self.call.hears(HZ[who], seconds_max)

@@ -15,7 +15,7 @@ import pytest_asyncio
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from cti.people.agents import Accept, Decline, End, Orient, Presence
+from cti.people.agents import Accept, Close, Decline, End, Orient, Presence
 from cti.records.last_good import KnownSessions
 from cti.web import asyncapi, words
 from cti.web import screen as screens
@@ -221,6 +221,8 @@ async def test_decisions_reach_the_call_and_only_where_they_apply(
     engagement = house.agent("rosa").engagement
     assert engagement
     assert code(await screen.ask("call.end", call="c1")) == "not_connected"
+    assert code(await screen.ask("call.close", call="c1", why="silent")) == "not_connected"
+    assert code(await screen.ask("call.close", call="c1", why="boring")) == "bad_frame"
     assert code(await screen.ask("call.accept", call="c1")) == "answer_your_phone"
     engagement.can_accept_on_screen = True
     assert code(await screen.ask("call.accept", call="c1")) is None
@@ -232,13 +234,15 @@ async def test_decisions_reach_the_call_and_only_where_they_apply(
         oriented = await screen.ask("call.orient", call="c1", to=to, handover="dit\x00 \u202etout")
         assert code(oriented) is None
     assert code(await screen.ask("call.end", call="c1")) is None
-    decided = [engagement.decisions.get_nowait() for _ in range(5)]
+    assert code(await screen.ask("call.close", call="c1", why="silent")) is None
+    decided = [engagement.decisions.get_nowait() for _ in range(6)]
     assert decided == [
         Accept(),
         Decline(),
         Orient(line="listeners", handover="dit tout"),
         Orient(agent="lea", handover="dit tout"),
         End(),
+        Close("silent"),
     ]
     assert engagement.decisions.empty()
 

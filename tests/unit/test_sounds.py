@@ -120,6 +120,7 @@ def test_every_prompt_the_line_needs_is_written_in_both_languages() -> None:
         ),
         *("secours-accepter", "secours-numeros"),
         *("forte-affluence", "affluence-encore", "appels-en-cours"),
+        *("fermeture-bienveillante", "fermeture-silencieuse"),
     ]
     written = {(each.language, each.id) for each in read_prompts(PROMPTS)}
     assert {(language, name) for language in ("fr", "en") for name in needed} <= written
