@@ -24,7 +24,7 @@ from tests.stories import Deed, Story, Tell, crash, decides, keep_dead, live
 ORDER_AT = 17.0  # rosa has talked for more than ten seconds: her phone's end is a hang-up
 RINGS_SECONDS = 3.0  # lea's phone, until she answers
 TALKS_SECONDS = 200.0
-LOOKED_AT = 85.0  # when a row says who has the caller
+LOOKED_AT = 95.0  # when a row says who has the caller
 
 KINDS: dict[str, Decision] = {
     "cold line": Orient(line="listeners", handover="Bas."),
@@ -227,7 +227,7 @@ def rows() -> list[tuple[str, str, str, str]]:
     return found
 
 
-@pytest.mark.parametrize(("kind", "moment", "party", "with_"), rows(), ids="-".join)
+@pytest.mark.parametrize(("kind", "moment", "party", "with_"), rows(), ids=lambda part: part)
 def test_whoever_leaves_the_caller_goes_on(
     tell: Tell, kind: str, moment: str, party: str, with_: str
 ) -> None:
@@ -461,7 +461,8 @@ def test_a_muted_agent_hears_and_is_not_heard(tell: Tell) -> None:
     tell(story)
     assert story.sound_at(ORDER_AT + 1) == "silence"
     assert story.sound_at(ORDER_AT + 4) == "people:rosa"
-    assert story.heard_by("rosa")[-2:] == ["people:caller-1", ""]
+    heard = next(ring.heard for _, ring in story.rings if ring.name == "rosa")
+    assert [sound for at, sound in heard if at <= ORDER_AT + 1][-1] == "people:caller-1"
     assert [one["on"] for one in told(story, "rosa", "call.muted")] == [True, False]
 
 
