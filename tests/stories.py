@@ -249,8 +249,9 @@ def agent_hangs_up(world: World) -> None:
 def decides(decision: Decision, name: str = "rosa") -> Deed:
     def deed(world: World) -> None:
         desk = world.desks[name]
-        assert desk.controller is not None
-        assert desk.call is not None
+        if desk.controller is None or desk.call is None:  # the screen shows nothing to decide on
+            world.note(f"{name} cannot decide")
+            return
         desk._decide(desk.controller, desk.call, decision)
 
     return deed

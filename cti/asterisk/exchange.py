@@ -41,6 +41,16 @@ def talk_bridge(call_id: str) -> str:
     return f"talk-{call_id}"
 
 
+def consult_bridge(call_id: str) -> str:
+    """The bridge of two agents who speak about a call while its caller is on hold."""
+    return f"consult-{call_id}"
+
+
+def held_bridge(call_id: str) -> str:
+    """The bridge of an agent whose caller is on hold."""
+    return f"held-{call_id}"
+
+
 class Exchange:
     """The verbs of the telephone, over the one door."""
 
@@ -233,6 +243,27 @@ class Exchange:
             await self.own(newcomer, caller)
             await self.ari.bridges.addChannel(bridgeId=talk_bridge(call_id), channel=[newcomer.id])
             await self.disown(staying, caller)
+
+    async def set_aside(self, bridge: str, agent: ChannelLeg) -> None:
+        """Put an agent where their caller, who is in music by now, cannot hear them.
+
+        A bridge of its own: a late command that moves the caller leads them to nobody there.
+        Raises LegGone.
+        """
+        await self._make_bridge(bridge, "mixing,dtmf_events")
+        await self._insist(
+            lambda: self.ari.bridges.addChannel(
+                bridgeId=bridge, channel=[agent.id], seconds_max=OBEYED_SECONDS_MAX
+            )
+        )
+
+    async def mute(self, leg: ChannelLeg, on: bool) -> None:
+        """Have nobody hear this agent, or everybody again. Raises LegGone."""
+        what = self.ari.channels.mute if on else self.ari.channels.unmute
+        # "in": what comes from the phone into the engine.
+        await self._insist(
+            lambda: what(channelId=leg.id, direction="in", seconds_max=OBEYED_SECONDS_MAX)
+        )
 
     async def own(self, agent: ChannelLeg, caller: CallerLeg) -> None:
         """Say whose caller it is: the engine rescues that caller when the agent's leg ends."""
@@ -434,11 +465,17 @@ class Exchange:
 
     async def forget_talk(self, call_id: str) -> bool:
         """Destroy a call's talk bridge; False when there is none."""
+        return await self._forget(talk_bridge(call_id))
+
+    async def forget_aside(self, call_id: str) -> None:
+        """Destroy the bridges of those who were set aside."""
+        await self._forget(consult_bridge(call_id))
+        await self._forget(held_bridge(call_id))
+
+    async def _forget(self, bridge_id: str) -> bool:
         with contextlib.suppress(AriError):
             await self._insist(
-                lambda: self.ari.bridges.destroy(
-                    bridgeId=talk_bridge(call_id), seconds_max=OBEYED_SECONDS_MAX
-                )
+                lambda: self.ari.bridges.destroy(bridgeId=bridge_id, seconds_max=OBEYED_SECONDS_MAX)
             )
             return True
         return False

@@ -24,22 +24,17 @@ import logging
 
 from cti import clock
 from cti.asterisk.ari import AriError, LegGone
+from cti.calls.aside import forget_bridges
+from cti.calls.asking import ask_of
 from cti.calls.closing import say_closing
+from cti.calls.handover import again_in_place, come_back, converse
 from cti.calls.house import House
-from cti.calls.offering import Found, ask_of, find_someone, hold, withdraw_ringing
+from cti.calls.offering import Found, find_someone, hold, withdraw_ringing
 from cti.calls.relaying import ring_relay
 from cti.calls.repeats import TURNED_AWAY_WITH
 from cti.calls.returning import note_broken_off
 from cti.calls.state import INTERRUPTIONS_MAX, LINE_OF, STAGE_OF, Call, Stage
-from cti.calls.talking import (
-    connect,
-    converse,
-    hang_up_parted,
-    join,
-    keep_in_place,
-    let_go,
-    part,
-)
+from cti.calls.talking import connect, hang_up_parted, keep_in_place, let_go, part
 from cti.records.record import Outcome
 from cti.tasks import Group
 from ivr.leg import Ended, HungUp, ToLine, ToRelay
@@ -164,6 +159,8 @@ async def attend(call: Call, house: House) -> Stage:
                 house.estimates.came_true(call.id)
         finally:
             house.estimates.left(call.id)
+        if found is Found.NOBODY and call.oriented_by is not None:
+            return await come_back(call, house)
         if found is Found.NOBODY:
             return await nobody(call, house, line, step)
         if not isinstance(found, Found):
@@ -172,7 +169,7 @@ async def attend(call: Call, house: House) -> Stage:
             return await follow_flow(call, house, found, "left_line")
         await connect(call, house, line)
     elif call.interruptions:
-        await join(call, house, call.talk)
+        await again_in_place(call, house)
     return await converse(call, house, line)
 
 
@@ -250,7 +247,7 @@ async def failed(call: Call, house: House) -> None:
             house.spawn(house.exchange.forget_last_talk(call.id))
     else:
         # Their talk goes on. They stay owned: such a leg's end makes the engine bring them back.
-        for leg in (*call.parted, *(talk.leg for talk in (call.talk, call.staying) if talk)):
+        for leg in (*call.parted, *(talk.leg for talk in call.talks)):
             leg.owns = False
 
 
@@ -276,10 +273,13 @@ async def release(call: Call, house: House) -> None:
     reason = "engine_restart" if call.outcome == "engine_restart" else "caller_left"
     if call.inviting is not None:
         call.inviting.cancel()
+    if call.told_aside is not None:
+        call.told_aside.cancel()
     withdraw_ringing(call, house, reason)
-    for talk in (call.talk, call.staying):
-        if talk is not None:
-            part(call, house, talk, reason)
+    for talk in call.talks:
+        part(call, house, talk, reason)
     await hang_up_parted(call, house)
+    if call.aside_bridges_made:
+        house.spawn(forget_bridges(call, house))
     if call.answered and call.outcome != "failed":  # that one's talk may go on: see failed()
         house.spawn(house.exchange.forget_last_talk(call.id))

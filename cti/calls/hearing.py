@@ -101,10 +101,10 @@ async def _watch(call: Call, house: House, talk: Talk) -> None:
                 looks.create_task(agent.look(call, house))
                 if talk is call.talk:  # of three, one asks about the caller
                     looks.create_task(caller.look(call, house))
-        if talk not in (call.talk, call.staying) or talk.leg.gone.is_set():
+        if talk not in call.talks or talk.leg.gone.is_set():
             return
         gone = await _seems_gone(house, talk, agent)
-        sure = (doubted or talk.leg.over_trunk) and talk in (call.talk, call.staying)
+        sure = (doubted or talk.leg.over_trunk) and talk in call.talks
         if gone and sure and await house.exchange.drop(talk.leg):
             return
         doubted = gone
@@ -129,13 +129,13 @@ async def _seems_gone(house: House, talk: Talk, agent: Ear) -> bool:
 
 def _problem(call: Call, talk: Talk, agent: Ear, caller: Ear) -> tuple[str, Cause] | None:
     """What is wrong with the sound: the agent's own first, which the agent can mend."""
-    if talk.held:
+    if call.aside:
         caller.expect_anew()
-    if talk.held or talk.muted:
+    if call.aside or talk.muted_until is not None:
         agent.expect_anew()
     elif cause := agent.unheard(AGENT_SECONDS_MAX, LISTENS_SECONDS_MAX):
         return "no_voice", cause
-    if talk is call.talk and not talk.held:
+    if talk is call.talk and not call.aside:
         cause = caller.unheard(CALLER_SECONDS_MAX, float("inf"))
         if cause:
             return "caller_silent", cause
@@ -143,7 +143,7 @@ def _problem(call: Call, talk: Talk, agent: Ear, caller: Ear) -> tuple[str, Caus
 
 
 def _tell(call: Call, talk: Talk, found: tuple[str, Cause] | None) -> None:
-    if talk not in (call.talk, call.staying):
+    if talk not in call.talks:
         return
     said: dict[str, Any] = {"problem": None, "advice": None, "say": []}
     if found is not None:

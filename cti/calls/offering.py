@@ -25,14 +25,14 @@ from cti.asterisk.ari import (
 )
 from cti.asterisk.legs import ChannelLeg
 from cti.asterisk.own_phone import OwnPhoneLeg
-from cti.calls.closing import refusal
+from cti.calls.asking import ask_of, renew
+from cti.calls.deciding import check
 from cti.calls.estimate import outlook
 from cti.calls.house import House
 from cti.calls.outside import NOT_READY, leg_of, ring, tell_of_dead_trunk
-from cti.calls.repeats import is_behind
-from cti.calls.state import GENDERS, INTERRUPTIONS_MAX, YOUNG, Call, Talk
+from cti.calls.state import INTERRUPTIONS_MAX, Call, Talk
 from cti.calls.waiting import Ask
-from cti.people.agents import Agent, Close, Decision, Engagement, Orient, Presence
+from cti.people.agents import Agent, Engagement, Presence
 from cti.people.choosing import LINE_ROLES
 from cti.records.record import LegEvent
 from cti.tasks import Group
@@ -43,6 +43,7 @@ from ivr.walk import Where, walk
 log = logging.getLogger("fil.calls")
 
 RECALL_SECONDS_MAX = 20.0  # how long we look for one person and no other
+ORIENTED_SECONDS_MAX = 90.0  # how long a line is tried before a caller comes back from it
 SCREENS_LATE_MAX = 2  # pops in a row that a screen did not show in time: it is dead
 BACK_SECONDS_MAX = 3.0  # how long somebody who answered waits for a caller whom the engine moved
 WHOLE_SECONDS_MAX = 30.0  # how long somebody who answered waits for the end of a greeting
@@ -177,36 +178,6 @@ async def announce_to(leg: ChannelLeg, media: str, seconds: float) -> None:
         await leg.play_file(media, seconds)
 
 
-def ask_of(call: Call, step: LineStep) -> Ask:
-    """What this caller wishes for, or would wish for, in the line of that step."""
-    ask = Ask(
-        call.id,
-        step.line,
-        call.caller.language,
-        call.waiting_since_at or clock.now(),
-        first=call.first,
-        wanted=call.wanted,
-        back_to=call.back_to,
-        rest_of=call.rest_of,
-        frequent=is_behind(call),
-        skills=step.skills,
-        relax_every_seconds=step.relax_every_seconds,
-        strategy=step.strategy,
-        stand_in_after_seconds=step.stand_in_after_seconds,
-    )
-    renew(ask, call)
-    return ask
-
-
-def renew(ask: Ask, call: Call) -> None:
-    """Have the wish say what the caller has told since."""
-    told = call.caller.told
-    ask.language, ask.danger = call.caller.language, call.danger
-    ask.first |= call.first
-    ask.gender = told.get("gender") if told.get("gender") in GENDERS else None
-    ask.young = told.get("age") == YOUNG
-
-
 async def offer_around(call: Call, house: House, step: LineStep) -> bool:
     """Offer the call to one free agent after the other until one answers."""
     assert call.waiting_since_at is not None
@@ -218,13 +189,15 @@ async def offer_around(call: Call, house: House, step: LineStep) -> bool:
         await call.caller.in_our_hands()  # else an on-call phone may have them
         renew(ask, call)
         try:
-            async with asyncio.timeout(RECALL_SECONDS_MAX if ask.wanted else None):
+            async with asyncio.timeout(_looked_for_seconds(call, ask)):
                 agents = await house.lines.take(ask)
         except TimeoutError:
+            if _comes_back(call):
+                return False
             ask.wanted = call.wanted = None  # that person cannot: anybody of the line
             continue
         if not agents:
-            if ask.wanted:
+            if ask.wanted and not _comes_back(call):
                 ask.wanted = call.wanted = None
                 continue
             return False
@@ -243,6 +216,8 @@ async def offer_around(call: Call, house: House, step: LineStep) -> bool:
             continue
         for agent in agents:
             ask.pass_over(agent)
+        if ask.wanted and _comes_back(call):
+            return False
         ask.wanted = call.wanted = call.back_to = None
 
 
@@ -274,6 +249,20 @@ async def offer_to(
     return True
 
 
+def _looked_for_seconds(call: Call, ask: Ask) -> float | None:
+    """How long the one who is wanted is waited for, or anybody of the line; None: for ever."""
+    if ask.wanted:
+        return RECALL_SECONDS_MAX
+    if call.oriented_by is not None:
+        return max(0.0, ORIENTED_SECONDS_MAX - ask.waited_seconds())
+    return None
+
+
+def _comes_back(call: Call) -> bool:
+    """Whether the agent who chose the next person hears of it when nobody answers."""
+    return call.oriented_by is not None or call.inviting is not None
+
+
 async def offer(call: Call, house: House, agent: Agent, line: Line, waited_seconds: int) -> bool:
     """Offer the call to one reserved agent: the pop, then the ring. True when they answer.
 
@@ -282,7 +271,7 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
     call.legs_made += 1
     leg_id = f"{call.id}-{agent.id}-{call.legs_made}"
     leg = leg_of(agent, house, leg_id)
-    talk = Talk(agent, leg, clock.monotonic())
+    talk = Talk(agent, leg, clock.monotonic(), line)
     call.offers.append(talk)
     agent.engagement = Engagement(call.id, call.view(line, waited_seconds))
     agent.engagement.check = lambda decision: check(decision, agent, call, house)
@@ -420,36 +409,3 @@ def take_back(call: Call, house: House, talk: Talk, reason: str) -> None:
     """Take back one offer whose phone may be ringing, or be about to."""
     withdraw(call, house, talk, reason)
     house.spawn(house.exchange.release_unborn(talk.leg))
-
-
-def check(decision: Decision, agent: Agent, call: Call, house: House) -> str | None:
-    """Whether a decision can be carried out now; else the error code the screen is told."""
-    match decision:
-        case Close() if call.staying is not None and call.staying.agent is agent:
-            return "already_oriented"  # it is for the other to close it
-        case Close():
-            return refusal(call)
-        case Orient() if call.staying is not None and call.staying.agent is agent:
-            return "already_oriented"
-        case Orient() if call.inviting is not None:
-            return "already_oriented"
-        case Orient(together=True) if call.staying is not None:
-            return "already_oriented"
-        case Orient(line=str() as line):
-            if line not in LINE_ROLES:
-                return "no_such_line"
-            step = call.line_step("regulators" if line == "regulators" else "listeners")
-            need = ask_of(call, step).need(house.team.agents)
-            if not house.team.anyone_on_duty(need, but=agent):
-                return "nobody_there"
-        case Orient(agent=str() as id_):
-            other = house.team.agents.get(id_)
-            if other is None or other is agent:
-                return "no_such_agent"
-            if other.presence is not Presence.READY:
-                return "not_ready"
-        case Orient():
-            return "no_such_relay"  # no relay can be called from this line yet
-        case _:
-            pass
-    return None

@@ -15,19 +15,22 @@ from dataclasses import dataclass, replace
 from cti import clock
 from cti.asterisk import ari_models as models
 from cti.asterisk.ari import AriError, EngineInfo, LegGone
-from cti.asterisk.caller import CallerLeg, Changed
-from cti.asterisk.exchange import APP, talk_bridge
+from cti.asterisk.caller import CallerLeg, Changed, waiting_bridge
+from cti.asterisk.exchange import APP, consult_bridge, held_bridge, talk_bridge
 from cti.asterisk.legs import ChannelLeg
+from cti.calls.aside import heard_again
+from cti.calls.asking import renew
 from cti.calls.call import close, failed, handle_call
+from cti.calls.deciding import check
 from cti.calls.hearing import show_key, watch
 from cti.calls.house import House
-from cti.calls.offering import check, follow, renew
+from cti.calls.offering import follow
 from cti.calls.repeats import compare
 from cti.calls.returning import find_again
 from cti.calls.state import DANGER_NOW, LINE_OF, Call, Stage, Talk, new_call_id
 from cti.calls.talking import hang_up_parted, together
 from cti.people.agents import Agent, Engagement, Presence
-from cti.people.choosing import LINES, fits
+from cti.people.choosing import LINE_ROLES, LINES, fits
 from cti.records.record import EndedBy, OpenCall, Outcome
 from ivr.leg import HungUp
 
@@ -44,6 +47,7 @@ class _Found:
     """A call that we find in the engine, with its agents' legs: (leg, agent's id)."""
 
     call: Call
+    talked_to: str | None  # the leg that the record names: it owned the caller
     legs: list[tuple[ChannelLeg, str]]
 
 
@@ -128,7 +132,7 @@ class Reception:
         """Sound at once: the call itself may be waiting for something else."""
         try:
             await call.caller.moved(entries_before)
-            if call.talk is None or call.talk.leg.gone.is_set():
+            if call.talk is None or call.talk.leg.gone.is_set() or call.aside:
                 line = LINE_OF.get(call.stage, "regulators")
                 await self._house.exchange.hold(call.caller, line)
             else:  # somebody else's leaving pulled them out
@@ -267,7 +271,7 @@ class Reception:
                 call.caller.in_app.set()
             else:
                 call.caller.in_app.clear()
-            for talk in (*call.offers, call.talk, call.staying):
+            for talk in (*call.offers, *call.talks):
                 if talk is not None and talk.leg.id not in channels:
                     talk.leg.unheard = True
                     talk.leg.mark_gone(None)
@@ -319,7 +323,9 @@ class Reception:
             caller_ref=record.caller_ref,
             started_at=record.started_at,
             waiting_since_at=record.waiting_since_at,
-            danger=DANGER_NOW if record.danger else 0,
+            danger=max(record.danger_level, DANGER_NOW if record.danger else 0),
+            wanted=record.oriented_to,
+            oriented_by=record.oriented_by,
             flow=version,
             step=record.step,
             taken_back=True,
@@ -339,7 +345,7 @@ class Reception:
         # When three were talking, the one whom the record names owned the caller.
         legs.sort(key=lambda one: one[0].id != record.leg_id)
         house.calls[channel.id] = call
-        return _Found(call, legs)
+        return _Found(call, record.leg_id, legs)
 
     def _overlook(self, found: _Found) -> None:
         for leg in (found.call.caller, *(leg for leg, _ in found.legs)):
@@ -371,13 +377,27 @@ class Reception:
         bridge, its_bridge = talk_bridge(call.id), where.get(call.caller.id)
         if call.caller.in_app.is_set():
             call.caller.found_in(its_bridge)
+        call.aside_bridges_made = True  # perhaps
+        aside = (consult_bridge(call.id), held_bridge(call.id))
+        consulted = [leg.id for leg, _ in found.legs if where.get(leg.id) == aside[0]]
+        # On hold still, unless one of two who were speaking about the caller has left.
+        call.aside = where.get(found.talked_to or "") == held_bridge(call.id) or (
+            found.talked_to in consulted and len(consulted) > 1
+        )
         for leg, agent_id in found.legs:
             leg.owns = True  # perhaps; asked to let go of the caller, it does no harm
-            agent = house.team.agents.get(agent_id)
-            if agent is not None and where.get(leg.id) == bridge and call.talk is None:
+            agent, its = house.team.agents.get(agent_id), where.get(leg.id)
+            if agent is None or its not in (bridge, *aside):
+                call.parted.append(leg)
+            elif call.talk is None:
                 call.talk = self._resume_talk(call, agent, leg)
-            elif agent is not None and where.get(leg.id) == bridge and call.staying is None:
+                house.spawn(heard_again(house, leg))
+            elif call.aside and its == aside[0] and call.consulting is None:
+                call.consulting = self._resume_talk(call, agent, leg)
+                watch(call, house, call.consulting)
+            elif not call.aside and its == bridge and call.staying is None:
                 call.staying = self._resume_talk(call, agent, leg)
+                house.spawn(heard_again(house, leg))
                 watch(call, house, call.staying)
             else:
                 call.parted.append(leg)
@@ -390,19 +410,25 @@ class Reception:
                 await house.exchange.own(call.talk.leg, call.caller)
                 if call.staying is not None:
                     await house.exchange.disown(call.staying.leg, call.caller)
-        if call.caller.in_app.is_set() and call.talk is not None and its_bridge == bridge:
+        agents_bridge = where.get(call.talk.leg.id) if call.talk is not None else None
+        joined = its_bridge == agents_bridge == bridge
+        if call.caller.in_app.is_set() and joined:
             call.caller.place = bridge
             with contextlib.suppress(AriError):  # the process before us may not have come to it
                 await house.exchange.stop_music(call.caller)
             await call.caller.lease(0)
         elif call.caller.in_app.is_set():
             await call.caller.stop_what_plays()
-            if call.talk is not None:  # one of three left, and took the caller out with them
+            if call.talk is not None and call.aside:
+                call.caller.place = waiting_bridge(call.talk.line)
+                call.caller.astray.set()
+            elif call.talk is not None:  # one of three left, and took the caller out with them
                 # Not from here: nobody is told anything before every call is taken back.
                 call.caller.place = bridge
                 call.caller.astray.set()
-        for talk in (call.talk, call.staying):
-            if talk is not None and talk.agent.engagement is not None:
+                call.caller.bridge_known &= agents_bridge == bridge  # else they are joined anew
+        for talk in call.talks:
+            if talk.agent.engagement is not None:
                 talk.agent.outbox.push("call.connected", {"call": talk.agent.engagement.view})
 
     async def _remember(self, call: Call) -> None:
@@ -411,7 +437,7 @@ class Reception:
         text, told = await records.handover_text(call.id), await records.told_by(call.id)
         call.handover = call.handover or text
         call.caller.told = told | call.caller.told
-        for talk in (*call.offers, call.talk, call.staying):
+        for talk in (*call.offers, *call.talks):
             if (text or told) and talk is not None and talk.agent.engagement is not None:
                 view = talk.agent.engagement.view
                 view.update(handover=call.handover, told=call.told())
@@ -424,9 +450,11 @@ class Reception:
         line = LINE_OF.get(call.stage, "regulators")
         agent.engagement = Engagement(call.id, call.view(line, 0), state="connected")
         agent.engagement.check = lambda decision: check(decision, agent, call, house)
-        call.first = False
+        call.first, call.wanted, call.oriented_by = False, None, None
         house.team.move(agent, Presence.TALKING, None, call.id)
-        return Talk(agent, leg, 0.0, taken_back=True)
+        if LINE_ROLES[line] not in agent.roles:
+            line = "listeners" if line == "regulators" else "regulators"
+        return Talk(agent, leg, 0.0, line, taken_back=True)
 
     async def _tidy(
         self,
@@ -445,8 +473,13 @@ class Reception:
             elif channel_id in unwritten:
                 house.spawn(self._adopt(channels[channel_id]))
         for bridge in await house.exchange.ari.bridges.list():
-            if bridge.id.startswith("talk-") and bridge.id[5:] not in known:
-                await house.exchange.forget_talk(bridge.id[5:])
+            kind, _, call_id = bridge.id.partition("-")
+            if call_id in known:
+                continue
+            if kind == "talk":
+                await house.exchange.forget_talk(call_id)
+            elif kind in ("consult", "held"):
+                await house.exchange.forget_aside(call_id)
 
     async def _let_go(self, leg_id: str) -> None:
         """Hang up an agent's leg that no call has."""

@@ -14,7 +14,7 @@ from cti import clock
 from cti.asterisk.caller import CallerLeg
 from cti.asterisk.legs import ChannelLeg
 from cti.calls.waiting import Ask
-from cti.people.agents import Agent
+from cti.people.agents import Agent, Orient
 from cti.records.record import EndedBy, Outcome
 from ivr.steps import Line, LineStep
 from ivr.versions import FlowVersion
@@ -48,12 +48,12 @@ class Talk:
     agent: Agent
     leg: ChannelLeg
     since: float  # monotonic seconds
+    line: Line = "regulators"  # in which they were found
     caller_entries: int = 0  # how often the caller had come into our hands when it began
     end_written: bool = False
+    muted_until: float | None = None  # monotonic: the caller does not hear them
     unwanted: asyncio.Event = field(default_factory=asyncio.Event)  # another language
     taken_back: bool = False  # from a process before us
-    muted: bool = False  # the agent chose that the caller does not hear them
-    held: bool = False  # the agent chose that the caller hears music
     watch: asyncio.Task[None] | None = None  # looks at its sound
 
 
@@ -74,6 +74,7 @@ class Call:
     danger: int = 0  # 1 to 3: told by a regulator, 3 also by the caller
     first: bool = False  # head of the line
     wanted: str | None = None  # the person the caller was oriented to
+    oriented_by: str | None = None  # the agent to whom they come back when nobody answers
     back_to: str | None = None  # the person they were with: first, if they can
     rest_of: str | None = None  # the call after which that person may be resting
     returned: bool = False  # their talk broke off a moment ago
@@ -84,8 +85,13 @@ class Call:
     ask: Ask | None = None  # what the caller waits for
     talk: Talk | None = None  # the agent whose leg owns the caller
     staying: Talk | None = None  # the agent who oriented the caller and has not left yet
+    consulting: Talk | None = None  # whom the agent of ``talk`` speaks with, out of hearing
+    aside: bool = False  # the caller has music, those who have them are in a bridge of their own
+    aside_until: float | None = None  # monotonic: then the caller is back
+    told_aside: asyncio.Task[None] | None = None  # says a word now and then meanwhile
+    aside_bridges_made: bool = False  # perhaps: those of a hold, or of a consultation
     offers: list[Talk] = field(default_factory=list)  # agents being offered the call
-    inviting: asyncio.Task[bool] | None = None  # looking for a third while two are talking
+    inviting: asyncio.Task[Orient | None] | None = None  # looking for a third while two are talking
     parted: list[ChannelLeg] = field(default_factory=list)  # agents' legs still to be hung up
     answered: bool = False  # a human has spoken with the caller
     answered_at: datetime | None = None  # the first time
@@ -102,10 +108,15 @@ class Call:
         """The agent being offered the call: the one who has answered, if several were."""
         return self.offers[0] if self.offers else None
 
+    @property
+    def talks(self) -> list[Talk]:
+        """Those who have the caller: the one whose leg owns them first."""
+        talks = (self.talk, self.staying, self.consulting)
+        return [talk for talk in talks if talk is not None]
+
     def has(self, leg_id: str) -> bool:
         """Whether an agent's leg is this call's, and not one that it has let go of."""
-        talks = (*self.offers, self.talk, self.staying)
-        legs = [talk.leg for talk in talks if talk is not None] + self.parted
+        legs = [talk.leg for talk in (*self.offers, *self.talks)] + self.parted
         return any(leg.id == leg_id for leg in legs)
 
     def view(self, line: str, waited_seconds: int) -> dict[str, Any]:
@@ -119,6 +130,8 @@ class Call:
             "handover": self.handover,
             "returned": self.returned,
             **self.danger_view(),
+            "held": self.aside,
+            "muted": False,
             "told": self.told(),
             "keys": list(self.keys),
             "sound": None,

@@ -276,7 +276,7 @@ const EVENTS = {
     show($("notice"), `${data.agent.name} est en ligne avec vous et la personne. Vous êtes trois ; celui ou celle qui raccroche laisse les deux autres ensemble.`);
   },
   "call.not_joined"(data) {
-    if (desk.call?.id !== data.call.id) return;
+    if (desk.call?.id !== data.call.id || data.reason === "taken_back") return;
     show($("problem"), "Personne n'a pu vous rejoindre. Vous êtes toujours en ligne : choisissez quelqu'un d'autre, ou continuez l'appel.");
   },
   "call.ended"(data) {

@@ -143,6 +143,8 @@ class Orient:
     relay: str | None = None
     handover: str | None = None
     together: bool = False  # stay until the next person is there: three talk, then two
+    consult: bool = False  # speak with that person alone first; the caller is on hold meanwhile
+    danger: int | None = None  # 0 none, 1 low, 2 high, 3 now; None: nothing new is said of it
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,26 @@ class Close:
     why: Literal["abusive", "silent"]
 
 
-Decision = Accept | Decline | Orient | End | Close
+@dataclass(frozen=True)
+class Hold:
+    """The caller waits under music, or comes back from there (``call.hold``)."""
+
+    on: bool
+
+
+@dataclass(frozen=True)
+class Mute:
+    """The caller does not hear the agent, or does again (``call.mute``)."""
+
+    on: bool
+
+
+@dataclass(frozen=True)
+class TakeBack:
+    """The third person is not needed after all (``call.take_back``)."""
+
+
+Decision = Accept | Decline | Orient | End | Close | Hold | Mute | TakeBack
 
 
 @dataclass

@@ -50,6 +50,15 @@ SENTENCES: Mapping[str, Words] = {
         "A hand-over is written for the next person (sealed).",
     ),
     "call.oriented": _words("{agent} oriente vers {line}.", "{agent} orients towards {line}."),
+    "call.oriented.consult": _words(
+        "{agent} consulte d'abord {line} ; la personne entend la musique.",
+        "{agent} first consults {line}; the caller hears music.",
+    ),
+    "call.held": _words("{agent} met la personne en attente.", "{agent} puts the caller on hold."),
+    "call.came_back": _words(
+        "Personne n'a répondu : la personne revient à {agent}.",
+        "Nobody answered: the caller comes back to {agent}.",
+    ),
     "call.oriented.together": _words(
         "{agent} fait venir {one_of_line}, et reste.", "{agent} asks {one_of_line} in, and stays."
     ),
@@ -318,8 +327,8 @@ class _Story:
             key = self._follow_end(event, words)
         elif event.type == "relay.over" and words.get("answer") != "ANSWER":
             key = "relay.over.unanswered"
-        elif event.type == "call.oriented" and event.data.get("together"):
-            key = "call.oriented.together"
+        elif event.type == "call.oriented" and event.data.get("how") in ("together", "consult"):
+            key = f"call.oriented.{event.data['how']}"
         else:
             key = event.type
         return [SENTENCES.get(key, _UNKNOWN)[self._tongue].format_map(_Lenient(words))]

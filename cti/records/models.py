@@ -142,6 +142,9 @@ class Call(Base):
     danger: Mapped[bool]
     flow: Mapped[str | None]  # the version they heard: accueil@7
     step: Mapped[str | None]  # of that flow: the line or the relay they were led to
+    oriented_by: Mapped[str | None]  # the agent to whom they come back when nobody answers
+    oriented_to: Mapped[str | None]  # the person whom that agent chose, until somebody answers
+    danger_level: Mapped[int]  # as the agents judged it, 0 to 3
     disposition: Mapped[str | None]
 
 

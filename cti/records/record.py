@@ -76,6 +76,9 @@ class StageFields(TypedDict, total=False):
     language: str | None
     danger: bool
     step: str | None
+    oriented_by: str | None
+    oriented_to: str | None
+    danger_level: int
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,9 @@ class OpenCall:
     danger: bool
     flow: str | None
     step: str | None
+    oriented_by: str | None
+    oriented_to: str | None
+    danger_level: int
     started_at: datetime
     answered_at: datetime | None
 
@@ -540,6 +546,7 @@ def _opened(entry: Entry) -> Call:
         caller_ref=data.get("caller_ref"),
         danger=False,
         flow=data.get("flow"),
+        danger_level=0,
     )
 
 
@@ -551,6 +558,9 @@ def _statement(call: Call) -> dict[str, Any]:
         "leg_id": call.leg_id,
         "danger": call.danger,
         "step": call.step,
+        "oriented_by": call.oriented_by,
+        "oriented_to": call.oriented_to,
+        "danger_level": call.danger_level,
     }
     for name in ("waiting_since_at", "answered_at"):
         moment: datetime | None = getattr(call, name)
@@ -632,6 +642,9 @@ def _open_call(call: Call) -> OpenCall:
         danger=call.danger,
         flow=call.flow,
         step=call.step,
+        oriented_by=call.oriented_by,
+        oriented_to=call.oriented_to,
+        danger_level=call.danger_level,
         started_at=call.started_at,
         answered_at=call.answered_at,
     )

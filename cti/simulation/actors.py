@@ -204,7 +204,7 @@ class Desk:
                 self._connected(data["call"]["id"])
             case "call.joined" if self.call in self.world.together and self.plan.always != "listen":
                 self._leave_the_two(data["call"]["id"])
-            case "call.not_joined":
+            case "call.not_joined" if self.plan.always != "listen":
                 self._decide_later(2.0, data["call"]["id"], End())
             case "call.ended":
                 self.call = None
@@ -300,7 +300,7 @@ class Desk:
         self, controller: Controller, agent: Agent, call: str, decision: Decision
     ) -> None:
         refused = agent.decide(call, decision)
-        if not refused and isinstance(decision, Orient) and decision.together:
+        if not refused and isinstance(decision, Orient) and (decision.together or decision.consult):
             self.world.together.add(call)
         if refused and isinstance(decision, Orient | Close) and self.call == call:
             self.world.later(2, self._decide, controller, call, End())

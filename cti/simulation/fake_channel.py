@@ -92,6 +92,7 @@ class Channel:
         "id",
         "interrupted",
         "leaving",
+        "muted",
         "name",
         "number",
         "offered",
@@ -137,6 +138,7 @@ class Channel:
         self.bridge: Bridge | None = None
         self.role: str | None = None
         self.said = "silence"  # what the dialplan has it hear
+        self.muted = False  # nobody hears its far end
         self.dialled: list[Channel] | None = None  # the legs of its Dial that are not over
         self.serves: Channel | None = None  # the caller whose Dial it is a leg of
         self.together: Channel | None = None  # whom that Dial has joined it with
@@ -184,7 +186,11 @@ class Channel:
             return "music" if self.role == "holding_participant" else self.said
         if self.said == "music":
             return "music"  # the dialplan's, which nothing ended: it covers every voice
-        others = [m.far.name for m in self.bridge.members if m is not self and m.playing is None]
+        others = [
+            m.far.name
+            for m in self.bridge.members
+            if m is not self and m.playing is None and not m.muted
+        ]
         return "people:" + ",".join(others) if others else "silence"
 
 

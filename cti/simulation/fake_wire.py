@@ -538,6 +538,31 @@ def _music(c: Command, change: Callable[[Channel], None]) -> None:
         c.engine.turn(ch)
 
 
+@_on("POST", "/channels/{id}/mute")
+def _mute(c: Command) -> None:
+    _set_muted(c, True)
+
+
+@_on("DELETE", "/channels/{id}/mute")
+def _unmute(c: Command) -> None:
+    _set_muted(c, False)
+
+
+def _set_muted(c: Command, muted: bool) -> None:
+    ch = _ours(c, c.ids["id"])
+    if ch is None:
+        return
+
+    def change() -> None:
+        if c.values.get("direction") in ("in", "both"):
+            ch.muted = muted
+            c.engine.tell(ch)
+        c.reply(204, None)
+
+    ch.commands.append(change)
+    c.engine.turn(ch)
+
+
 @_on("GET", "/channels/{id}/variable")
 def _variable(c: Command) -> None:
     ch = c.engine.channels.get(c.ids["id"])

@@ -88,6 +88,41 @@ class CallOrient(Closed):
         default=False,
         description="stay with the caller until the next person is there: three talk, then two",
     )
+    consult: bool = Field(
+        default=False,
+        description="speak with the next person alone first; the caller is on hold meanwhile",
+    )
+    danger: Annotated[int, Field(ge=0, le=3)] | None = Field(
+        default=None,
+        description="how much danger the caller is in: 0 none, 1 low, 2 high, 3 now; "
+        "left out: nothing new is said of it",
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> CallOrient:
+        if self.together and self.consult:
+            raise ValueError("give together or consult")
+        return self
+
+
+class CallHold(Closed):
+    """The caller waits under music, or comes back from there; in a consultation, all three talk."""
+
+    call: Name
+    on: bool
+
+
+class CallMute(Closed):
+    """The caller does not hear me, or does again."""
+
+    call: Name
+    on: bool
+
+
+class CallTakeBack(Closed):
+    """The third person is not needed after all: the caller and I talk again."""
+
+    call: Name
 
 
 class CallEnd(Closed):
@@ -147,6 +182,9 @@ OPS: dict[str, type[Closed]] = {
     "call.accept": CallAccept,
     "call.decline": CallDecline,
     "call.orient": CallOrient,
+    "call.hold": CallHold,
+    "call.mute": CallMute,
+    "call.take_back": CallTakeBack,
     "call.end": CallEnd,
     "call.close": CallClose,
     "wrapup.done": WrapupDone,
@@ -257,8 +295,12 @@ class CallView(CallRef):
     path: list[str] = Field(description="the lines where the caller has been, oldest first")
     handover: str | None
     danger: bool | None
-    danger_level: int = Field(default=0, description="0 none, 1, 2, 3 danger now")
+    danger_level: int = Field(
+        default=0, description="as the last agent judged it: 0 none, 1 low, 2 high, 3 now"
+    )
     returned: bool = Field(default=False, description="their talk broke off a moment ago")
+    held: bool = Field(default=False, description="the caller waits under music")
+    muted: bool = Field(default=False, description="the caller does not hear this agent")
     told: dict[str, str] = Field(description="what the caller told with keys")
     keys: list[str] = Field(
         default_factory=list,
@@ -416,7 +458,46 @@ class CallNotJoined(Open):
     """Nobody came to the talk; it goes on as it was."""
 
     call: CallRef
-    reason: str | None
+    reason: str | None = Field(description="nobody_there, or taken_back: no longer wanted")
+
+
+class CallHeld(Open):
+    """The caller waits under music, or is back."""
+
+    call: CallRef
+    on: bool
+    reason: str | None = Field(
+        default=None,
+        description="why they are back without having been taken back: too_long (a hold has a "
+        "limit), colleague_left (who was consulted)",
+    )
+    seconds_max: float | None = Field(default=None, description="then they are back by themselves")
+
+
+class CallMuted(Open):
+    """The caller does not hear this agent, or does again."""
+
+    call: CallRef
+    on: bool
+    reason: str | None = Field(default=None, description="too_long: a caller must not be alone")
+    seconds_max: float | None = Field(default=None, description="then they hear the agent again")
+
+
+class CallConsulting(Open):
+    """A colleague and the agent talk with each other; the caller waits under music."""
+
+    call: CallRef
+    agent: Named
+
+
+class CallCameBack(Open):
+    """Somebody whom the agent had oriented is offered to them again."""
+
+    call: CallRef
+    reason: str | None = Field(
+        default=None,
+        description="not_answered (who was wanted), or nobody_there (in time, in that line)",
+    )
 
 
 EVENTS: dict[str, type[Open]] = {
@@ -436,4 +517,8 @@ EVENTS: dict[str, type[Open]] = {
     "call.ended": CallEnded,
     "call.joined": CallJoined,
     "call.not_joined": CallNotJoined,
+    "call.held": CallHeld,
+    "call.muted": CallMuted,
+    "call.consulting": CallConsulting,
+    "call.came_back": CallCameBack,
 }

@@ -20,7 +20,19 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from pydantic import ValidationError
 
 from cti import clock
-from cti.people.agents import Accept, Agent, Close, Decline, End, Message, Orient, Presence
+from cti.people.agents import (
+    Accept,
+    Agent,
+    Close,
+    Decline,
+    End,
+    Hold,
+    Message,
+    Mute,
+    Orient,
+    Presence,
+    TakeBack,
+)
 from cti.web import words
 from cti.web.door import EVERYONE, GUARD, SESSION, WHO, Guard, Session, allow
 from cti.web.frames import (
@@ -31,7 +43,10 @@ from cti.web.frames import (
     CallClose,
     CallDecline,
     CallEnd,
+    CallHold,
+    CallMute,
     CallOrient,
+    CallTakeBack,
     Closed,
     DutySet,
     PresenceHere,
@@ -306,10 +321,14 @@ class Screen:
                 return agent.decide(call, Accept())
             case CallDecline(call=call):
                 return agent.decide(call, Decline())
-            case CallOrient(call=call, to=to, handover=handover, together=together):
-                return agent.decide(
-                    call, Orient(to.line, to.agent, to.relay, handover or None, together)
-                )
+            case CallOrient(call=call):
+                return agent.decide(call, _orient(command))
+            case CallHold(call=call, on=on):
+                return agent.decide(call, Hold(on))
+            case CallMute(call=call, on=on):
+                return agent.decide(call, Mute(on))
+            case CallTakeBack(call=call):
+                return agent.decide(call, TakeBack())
             case CallEnd(call=call):
                 return agent.decide(call, End())
             case CallClose(call=call, why=why):
@@ -365,6 +384,19 @@ def _command(frame: dict[str, Any]) -> Closed:
     except ValidationError:
         # Without the details: they repeat what was typed, which may be about a caller.
         raise MistakeError("bad_frame") from None
+
+
+def _orient(frame: CallOrient) -> Orient:
+    to = frame.to
+    return Orient(
+        to.line,
+        to.agent,
+        to.relay,
+        frame.handover or None,
+        frame.together,
+        frame.consult,
+        frame.danger,
+    )
 
 
 def _result(id_: str | int | None, error: str | None) -> dict[str, Any]:

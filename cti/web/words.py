@@ -20,6 +20,13 @@ _COMMANDS = {
     "in_danger": "Le danger a été dit dans cet appel : il ne peut pas être clos ainsi. Qui est en "
     "danger peut ne pas pouvoir parler. Restez en ligne, orientez la personne, "
     "ou terminez l'appel comme un autre.",
+    "three_talk": "Vous êtes déjà trois à parler. Attendez que l'un de vous raccroche.",
+    "consulting": "Vous parlez en aparté avec votre collègue. Passez d'abord à trois, "
+    "reprenez la personne, ou raccrochez pour la lui confier.",
+    "not_consulting": "Il n'y a personne à faire partir : vous êtes seul avec la personne, "
+    "ou elle est déjà confiée.",
+    "not_yours_yet": "Cet appel est encore à votre collègue. Vous pouvez parler, ou raccrocher.",
+    "caller_held": "La personne attend en musique : elle ne vous entend pas. Reprenez-la d'abord.",
     "no_such_disposition": "Ce motif n'existe pas. Choisissez-en un dans la liste.",
     "no_such_wrapup": "Cet appel est déjà rangé. Vous n'avez rien à faire.",
     "already_extended": "Vous avez déjà pris ce temps en plus. Finissez, "

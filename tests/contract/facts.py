@@ -583,6 +583,67 @@ async def two_in_a_bridge_hear_each_other_and_a_key_is_told(world: World) -> Non
         assert leg.party.up
 
 
+@fact
+async def an_agent_muted_inwards_is_heard_by_nobody_in_whatever_bridge_and_hears_everybody(
+    world: World,
+) -> None:
+    async with (
+        world.listening() as ari,
+        a_bridge(ari, "mixing,dtmf_events") as bridge,
+        a_bridge(ari, "mixing,dtmf_events") as other,
+        world.phone("rosa", "auto") as phone,
+        a_caller(world, ari) as caller,
+        a_leg(ari, phone) as leg,
+    ):
+        await join(ari, bridge, caller, leg)
+        await caller.party.hears("rosa")
+        for _ in range(2):  # asked for twice, it is ended once
+            await ari.channels.mute(channelId=leg.id, direction="in")
+        muted_at = world.now()
+        await asyncio.sleep(2.5)
+        assert caller.party.silences(muted_at, longer_than_s=1.5)
+        await leg.party.hears("caller", 1)
+        moved_at = world.now()
+        await join(ari, other, caller, leg)
+        await asyncio.sleep(2.5)
+        assert caller.party.silences(moved_at, longer_than_s=1.5)
+        await leg.party.hears("caller", 1)
+        for _ in range(2):
+            await ari.channels.unmute(channelId=leg.id, direction="in")
+        await caller.party.hears("rosa")
+        await ari.channels.hangup(channelId=leg.id)
+        await leg.sees(events.ChannelDestroyed)
+        with pytest.raises(Gone):
+            await ari.channels.mute(channelId=leg.id, direction="in")
+
+
+@fact
+async def a_caller_on_hold_is_brought_back_by_the_end_of_the_agent_who_owns_them(
+    world: World,
+) -> None:
+    async with (
+        world.listening() as ari,
+        a_bridge(ari, "holding") as waiting,
+        a_bridge(ari, "mixing,dtmf_events") as aside,
+        a_talk(world, ari) as (caller, agent, _),
+    ):
+        await agent.set("FIL_CALLER", caller.name)
+        held_at = world.now()
+        await ari.bridges.addChannel(
+            bridgeId=waiting, channel=[caller.id], role="holding_participant"
+        )
+        await ari.bridges.addChannel(bridgeId=aside, channel=[agent.id])
+        await asyncio.sleep(2)
+        await caller.party.hears_sound()
+        assert not caller.party.hears_only("rosa")
+        assert not caller.party.silences(held_at, longer_than_s=PAUSE_SECONDS_MAX)
+        offers = offered(ari)
+        await agent.party.hang_up()
+        offer = await asyncio.wait_for(offers.get(), SOON_SECONDS)
+        assert offer.channel.id == caller.id
+        assert (await claim(ari, caller)).args == ("peer-gone",)
+
+
 # -- the end --------------------------------------------------------------------------------
 
 

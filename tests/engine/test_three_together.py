@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import time
@@ -16,6 +17,8 @@ from cti.rehearsal.phone import PhoneCall
 from tests.line import NUMBER, Desk, Line
 
 CALLER_HZ, ROSA_HZ, LEA_HZ = 440, 800, 1200
+# Each caller is another: one who rings again goes to the person they were with.
+NUMBERS = (f"01990002{n:02d}" for n in itertools.count())
 STATES = ["alive", "dead", "hung"]
 
 
@@ -37,7 +40,7 @@ async def two(line: Line) -> AsyncIterator[tuple[str, PhoneCall, Desk, Desk, Pho
     async with (
         line.agent("rosa", hz=ROSA_HZ) as rosa,
         line.agent("lea", hz=LEA_HZ) as lea,
-        line.caller(hz=CALLER_HZ) as telephone,
+        line.caller(next(NUMBERS), hz=CALLER_HZ) as telephone,
     ):
         call = await telephone.call(NUMBER)
         call_id = (await rosa.sees("call.offered", 8))["data"]["call"]["id"]

@@ -246,6 +246,7 @@ async def test_the_next_process_finds_every_open_call_where_it_was(house: House)
     house.records.closed("done", outcome="closed_hours", ended_by="line", at=seconds(-50))
     house.dial("talking")
     house.records.stage("talking", "REGULATION", line="regulators", waiting_since_at=seconds(1))
+    house.records.stage("talking", "REGULATION", oriented_by="zoe", danger_level=3)
     await house.flushed()
     # From here on nothing reaches the database before the end.
     await house.stop()
@@ -272,6 +273,9 @@ async def test_the_next_process_finds_every_open_call_where_it_was(house: House)
         danger=False,
         flow=None,
         step=None,
+        oriented_by="zoe",
+        oriented_to=None,
+        danger_level=3,
         started_at=NOON,
         answered_at=seconds(4),
     )

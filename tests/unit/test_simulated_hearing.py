@@ -10,7 +10,7 @@ import pytest
 
 from cti import clock
 from cti.calls.state import Call
-from cti.people.agents import Message, Outbox
+from cti.people.agents import Decision, Hold, Message, Mute, Outbox
 from cti.simulation.fake_people import FakePhoneCall, FarEnd
 from cti.simulation.world import World
 from tests.stories import (
@@ -146,6 +146,19 @@ def test_a_phone_that_is_mute_from_the_first_is_told_of_and_so_is_its_mending(
     assert advice[1] is None
 
 
+def decides(decision: Decision) -> Deed:
+    """rosa's screen says so."""
+
+    def does(world: World) -> None:
+        assert world.controller is not None
+        agent = world.desks["rosa"].agent
+        assert agent is not None
+        assert agent.engagement is not None
+        world.controller.tell(agent.decide, agent.engagement.call_id, decision)
+
+    return does
+
+
 def test_packets_that_cease_are_told_of_and_so_is_their_coming_back(shown: list[Frame]) -> None:
     live(Story((30.0, rosa(sends_nothing)), (42.0, rosa(sends))))
     assert sounds(shown) == ["no_voice", None]
@@ -161,29 +174,25 @@ def test_who_has_been_heard_may_listen_for_a_minute(shown: list[Frame]) -> None:
 
 
 def test_of_a_caller_who_hears_music_nothing_is_expected(shown: list[Frame]) -> None:
-    def holds(chosen: bool) -> Deed:
-        return of_the_call(lambda call: setattr(call.talk, "held", chosen))
-
     live(
         Story(
-            (15.0, holds(True)),
-            (15.0, caller(sends_nothing)),
+            (15.0, decides(Hold(True))),
+            (15.5, caller(sends_nothing)),
             (40.0, caller(sends)),
-            (41.0, holds(False)),
+            (41.0, decides(Hold(False))),
         )
     )
     assert sounds(shown) == []
 
 
-@pytest.mark.parametrize("choice", ["muted", "held"])
-def test_who_chose_not_to_be_heard_is_told_nothing(choice: str, shown: list[Frame]) -> None:
-    def chooses(chosen: bool) -> Deed:
-        return of_the_call(lambda call: setattr(call.talk, choice, chosen))
-
+@pytest.mark.parametrize("choice", [Mute, Hold])
+def test_who_chose_not_to_be_heard_is_told_nothing(
+    choice: type[Mute] | type[Hold], shown: list[Frame]
+) -> None:
     live(
         Story(
-            *((15.0, chooses(True)), (15.0, rosa(silent)), (15.0, caller(silent))),
-            *((120.0, rosa(speaks)), (120.5, chooses(False))),
+            *((15.0, decides(choice(True))), (15.5, rosa(silent)), (15.5, caller(silent))),
+            *((72.0, rosa(speaks)), (73.0, decides(choice(False)))),
         )
     )
     assert sounds(shown) == []

@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from cti.asterisk import caller
-from cti.calls import talking
+from cti.calls import handover
 from cti.calls.house import House
 from cti.calls.state import Call
 from cti.people.agents import End, Orient, Presence
@@ -245,9 +245,9 @@ def test_together_said_twice_at_once_invites_one(
 
 
 def test_an_end_is_not_lost_though_coming_in_fails(wire: Wire, tell: Tell) -> None:
-    invite = talking.invite
+    invite = handover.invite
 
-    async def and_the_first_ends(call: Call, house: House, decision: Orient) -> bool:
+    async def and_the_first_ends(call: Call, house: House, decision: Orient) -> Orient | None:
         came = await invite(call, house, decision)
         assert call.talk is not None
         assert call.talk.agent.engagement is not None
@@ -255,7 +255,7 @@ def test_an_end_is_not_lost_though_coming_in_fails(wire: Wire, tell: Tell) -> No
         wire.armed = True
         return came
 
-    wire.patch.setattr(talking, "invite", and_the_first_ends)
+    wire.patch.setattr(handover, "invite", and_the_first_ends)
     wire.armed = False
     wire.meddles(
         lambda _m, path, values: (

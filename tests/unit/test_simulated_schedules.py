@@ -12,7 +12,7 @@ import pytest
 
 from cti import clock
 from cti.asterisk.ari import EngineInfo
-from cti.calls import talking
+from cti.calls import handover
 from cti.calls.house import House
 from cti.calls.reception import Reception
 from cti.calls.state import Call, Stage
@@ -304,9 +304,9 @@ def test_a_caller_whom_the_engine_lets_nobody_hold_comes_to_the_on_call_phones(
 def test_an_agent_who_ends_at_the_instant_the_invited_one_answers_is_let_go(
     wire: Wire, tell: Tell
 ) -> None:
-    invite = talking.invite
+    invite = handover.invite
 
-    async def and_the_first_ends(call: Call, house: House, decision: Orient) -> bool:
+    async def and_the_first_ends(call: Call, house: House, decision: Orient) -> Orient | None:
         came = await invite(call, house, decision)
         assert came
         assert call.talk is not None
@@ -314,7 +314,7 @@ def test_an_agent_who_ends_at_the_instant_the_invited_one_answers_is_let_go(
         call.talk.agent.engagement.decisions.put_nowait(End())
         return came
 
-    wire.patch.setattr(talking, "invite", and_the_first_ends)
+    wire.patch.setattr(handover, "invite", and_the_first_ends)
     together = decides(Orient(line="listeners", together=True))
     story = tell(Oriented((TALKING_AT + 3, together)))
     assert story.sound_at(20.0) == "people:lea"

@@ -1,0 +1,588 @@
+"""Every way of handing a caller on, and whoever leaves, is lost or does not come meanwhile.
+
+Each row of the table is one call, lived in virtual time by the real controller: rosa talks with
+the caller and hands them on to lea; remy is a second regulator. The judge of the simulations sees
+that nobody is left in silence, held or counted twice; a row says who has the caller in the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cti.calls.aside import HELD_SECONDS_MAX, MUTED_SECONDS_MAX
+from cti.calls.offering import ORIENTED_SECONDS_MAX
+from cti.people.agents import Decision, End, Hold, Mute, Orient, Presence, TakeBack
+from cti.simulation.actors import AgentPlan, CallerPlan
+from cti.simulation.checker import timeline
+from cti.simulation.fake_people import FakePhoneCall
+from cti.simulation.world import Fault, Plan, World
+from cti.web.words import command_error
+from tests.stories import Deed, Story, Tell, crash, decides, keep_dead, live
+
+ORDER_AT = 17.0  # rosa has talked for more than ten seconds: her phone's end is a hang-up
+RINGS_SECONDS = 3.0  # lea's phone, until she answers
+TALKS_SECONDS = 200.0
+LOOKED_AT = 95.0  # when a row says who has the caller
+
+KINDS: dict[str, Decision] = {
+    "cold line": Orient(line="listeners", handover="Bas."),
+    "cold person": Orient(agent="lea", handover="Bas."),
+    "together": Orient(agent="lea", together=True),
+    "consult": Orient(agent="lea", consult=True),
+    "hold": Hold(True),
+}
+
+
+class Handing(Story):
+    """rosa hands a caller on; ``deed`` is done at a ``moment`` of lea's ring."""
+
+    def __init__(
+        self, kind: str, moment: str, deed: Deed | None, *script: tuple[float, Deed]
+    ) -> None:
+        self.script = ((ORDER_AT, decides(KINDS[kind])), *script)
+        self.moment, self.deed = moment, deed
+        self.lea_answers = True
+        listens = {"steady": True, "always": "listen", "answers_after_seconds": 1.0}
+        agents = tuple(
+            AgentPlan(name, frozenset({role}), frozenset({"fr"}), **listens)  # type: ignore[arg-type]
+            for name, role in (("rosa", "regulator"), ("remy", "regulator"), ("lea", "listener"))
+        )
+        caller = CallerPlan(
+            at=1.0,
+            patience_seconds=TALKS_SECONDS,
+            talk_seconds=TALKS_SECONDS,
+            vanishes=deed is CALLER_LOST,
+        )
+        late = Fault(0.0, "signs_out", 10.0, who="remy")
+        World.__init__(self, Plan((caller,), agents, (late,), quiet_seconds=90.0), "story")
+
+    def _begin(self) -> None:
+        super()._begin()
+        self.desks["lea"].phone.on_ring = self._lea_rings
+        if self.deed is None:
+            return
+        if self.moment == "before":
+            self.later(ORDER_AT + 0.02, self.deed, self)
+        elif self.moment == "held":
+            self.later(ORDER_AT + 5.0, self.deed, self)
+
+    def _lea_rings(self, ring: FakePhoneCall) -> None:
+        self.rings.append((self.loop.time(), ring))
+        self.desks["lea"].rings.append(ring)
+        if len(self.desks["lea"].rings) == 1 and self.deed is not None:
+            after = {"ringing": 1.0, "answers": RINGS_SECONDS, "during": RINGS_SECONDS + 4.0}
+            if self.moment in after:
+                self.later(after[self.moment], self.deed, self)
+        if self.lea_answers:
+            self.later(RINGS_SECONDS, ring.answer)
+
+    def heard_by(self, name: str) -> list[str]:
+        return [sound for _, ring in self.rings if ring.name == name for _, sound in ring.heard]
+
+
+def hangs_up(name: str) -> Deed:
+    def deed(world: World) -> None:
+        if name == "caller":
+            world.callers[0]._leave()
+        for ring in world.desks[name].rings if name != "caller" else ():
+            ring.hang_up()
+
+    return deed
+
+
+def loses_the_line(name: str) -> Deed:
+    def deed(world: World) -> None:
+        if name == "caller":
+            end = world.callers[0].end
+            assert end is not None
+            world.callers[0]._leave()
+        else:
+            world.desks[name].phone.lose_network()
+
+    return deed
+
+
+def both(one: Deed, other: Deed) -> Deed:
+    """One thing, and another a moment later, before anybody could see to the first."""
+
+    def deed(world: World) -> None:
+        one(world)
+        world.later(0.05, other, world)
+
+    return deed
+
+
+CALLER_LOST = loses_the_line("caller")
+
+
+def never_answers(world: World) -> None:
+    assert isinstance(world, Handing)
+    world.lea_answers = False
+
+
+PARTIES: dict[str, Deed | None] = {
+    "nobody": None,
+    "caller hangs up": hangs_up("caller"),
+    "rosa hangs up": hangs_up("rosa"),
+    "lea hangs up": hangs_up("lea"),
+    "caller lost": CALLER_LOST,
+    "rosa lost": loses_the_line("rosa"),
+    "lea lost": loses_the_line("lea"),
+    "lea never": never_answers,
+    "crash": crash,
+    "crash, caller": both(crash, hangs_up("caller")),
+    "crash, rosa": both(crash, hangs_up("rosa")),
+    "crash, lea": both(crash, hangs_up("lea")),
+    "dead a minute": keep_dead,
+}
+
+# Who has the caller in the end, by what went wrong and when. -: they left; .: no row.
+TABLE = """
+cold line        | before    | ringing   | answers   | during
+  nobody         | lea       | lea       | lea       | lea
+  caller hangs up| -         | -         | -         | -
+  rosa hangs up  | lea       | lea       | lea       | lea
+  lea hangs up   | lea       | lea       | lea       | lea
+  caller lost    | -         | -         | -         | -
+  rosa lost      | lea       | lea       | lea       | lea
+  lea lost       | rosa      | rosa      | rosa      | remy
+  lea never      | rosa      | .         | .         | .
+  crash          | lea       | lea       | lea       | lea
+  crash, caller  | -         | -         | -         | -
+  crash, rosa    | lea       | lea       | lea       | lea
+  crash, lea     | lea       | lea       | lea       | lea
+  dead a minute  | rosa      | rosa      | remy      | lea
+
+cold person      | before    | ringing   | answers   | during
+  nobody         | lea       | lea       | lea       | lea
+  caller hangs up| -         | -         | -         | -
+  rosa hangs up  | lea       | lea       | lea       | lea
+  lea hangs up   | lea       | rosa      | rosa      | lea
+  caller lost    | -         | -         | -         | -
+  rosa lost      | lea       | lea       | lea       | lea
+  lea lost       | rosa      | rosa      | rosa      | remy
+  lea never      | rosa      | .         | .         | .
+  crash          | lea       | lea       | lea       | lea
+  crash, caller  | -         | -         | -         | -
+  crash, rosa    | lea       | lea       | lea       | lea
+  crash, lea     | lea       | lea       | lea       | lea
+  dead a minute  | rosa      | rosa      | remy      | lea
+
+together         | before    | ringing   | answers   | during
+  nobody         | rosa+lea  | rosa+lea  | rosa+lea  | rosa+lea
+  caller hangs up| -         | -         | -         | -
+  rosa hangs up  | lea       | lea       | lea       | lea
+  lea hangs up   | rosa+lea  | rosa      | rosa      | rosa
+  caller lost    | -         | -         | -         | -
+  rosa lost      | lea       | lea       | lea       | lea
+  lea lost       | rosa      | rosa      | rosa      | rosa
+  lea never      | rosa      | .         | .         | .
+  crash          | rosa      | rosa      | rosa      | rosa+lea
+  crash, caller  | -         | -         | -         | -
+  crash, rosa    | rosa      | rosa      | remy      | lea
+  crash, lea     | rosa      | rosa      | rosa      | rosa
+  dead a minute  | rosa      | rosa      | rosa      | rosa+lea
+
+consult          | before    | ringing   | answers   | during
+  nobody         | music     | music     | music     | music
+  caller hangs up| -         | -         | -         | -
+  rosa hangs up  | lea       | lea       | lea       | lea
+  lea hangs up   | music     | rosa      | rosa      | rosa
+  caller lost    | -         | -         | -         | -
+  rosa lost      | lea       | lea       | lea       | lea
+  lea lost       | rosa      | rosa      | rosa      | rosa
+  lea never      | rosa      | .         | .         | .
+  crash          | rosa      | rosa      | rosa      | music
+  crash, caller  | -         | -         | -         | -
+  crash, rosa    | rosa      | rosa      | remy      | lea
+  crash, lea     | rosa      | rosa      | rosa      | rosa
+  dead a minute  | rosa      | rosa      | rosa      | remy
+
+hold             | before    | held
+  nobody         | music     | music
+  caller hangs up| -         | -
+  rosa hangs up  | -         | -
+  caller lost    | -         | -
+  rosa lost      | remy      | remy
+  crash          | music     | music
+  crash, caller  | -         | -
+  crash, rosa    | rosa      | remy
+  dead a minute  | music     | remy
+"""
+
+
+def rows() -> list[tuple[str, str, str, str]]:
+    """The table as (kind, moment, party, who has the caller)."""
+    found: list[tuple[str, str, str, str]] = []
+    kind, moments = "", [""]
+    for line in TABLE.strip().splitlines():
+        first, *rest = (cell.strip() for cell in line.split("|"))
+        if first in KINDS:
+            kind, moments = first, rest
+            continue
+        ends = zip(moments, rest, strict=False)
+        found += [(kind, moment, first, end) for moment, end in ends if end != "."]
+    return found
+
+
+@pytest.mark.parametrize(("kind", "moment", "party", "with_"), rows(), ids=lambda part: part)
+def test_whoever_leaves_the_caller_goes_on(
+    tell: Tell, kind: str, moment: str, party: str, with_: str
+) -> None:
+    story = Handing(kind, moment, PARTIES[party])
+    looked_at = LOOKED_AT
+    if party == "lea never":  # her phone is rung twice
+        story.lea_answers, looked_at = False, ORDER_AT + ORIENTED_SECONDS_MAX + 10
+        patient = replace(story.plan.callers[0], patience_seconds=400.0)
+        story.plan = replace(story.plan, callers=(patient,))
+    tell(story)
+    heard = {"-": "", "music": "music"}.get(with_, "people:" + with_.replace("+", ","))
+    assert story.sound_at(looked_at) == heard, timeline(story)
+    if kind != "together":
+        assert not hears_two(story), timeline(story)
+
+
+def hears_two(story: Story) -> bool:
+    """Whether the caller ever heard two agents."""
+    return any("," in sound for sound in story.heard())
+
+
+# -- killed at any step ----------------------------------------------------------------
+
+ALL_TOGETHER = Orient(agent="lea", together=True)
+SAGAS: dict[str, tuple[str, tuple[tuple[float, Deed], ...]]] = {
+    "consulted, all together": (
+        "consult",
+        ((24.0, decides(ALL_TOGETHER)), (28.0, decides(End()))),
+    ),
+    "consulted, left": ("consult", ((24.0, hangs_up("rosa")),)),
+    "consulted, taken back": ("consult", ((24.0, decides(TakeBack())),)),
+    "consulted, who hangs up": ("consult", ((24.0, hangs_up("lea")),)),
+    "held, and back": ("hold", ((24.0, decides(Hold(False))),)),
+    "called off": ("consult", ((18.5, decides(TakeBack())),)),
+    "not answered": ("cold person", ()),
+    "answered by nobody": ("cold line", ()),
+}
+STEPS_APART = 31
+
+
+def saga(name: str, crash_at_step: int | None = None) -> Handing:
+    kind, script = SAGAS[name]
+    story = Handing(kind, "", None, *script)
+    story.lea_answers = bool(script)
+    caller = replace(story.plan.callers[0], talk_seconds=50.0)
+    story.plan = replace(story.plan, crash_at_step=crash_at_step, callers=(caller,))
+    return story
+
+
+@pytest.mark.parametrize("name", SAGAS)
+def test_killed_at_any_step_the_controller_goes_on_from_there(tell: Tell, name: str) -> None:
+    steps: list[int] = []
+
+    def count(world: World) -> None:
+        steps.append(world.lives[0].life.steps)
+
+    story = saga(name)
+    until = 30.0 if SAGAS[name][1] else 60.0
+    story.script = (*story.script, (ORDER_AT - 0.01, count), (until, count))
+    tell(story)
+    assert steps[1] - steps[0] > 5 * STEPS_APART
+    for step in range(steps[0], steps[1], STEPS_APART):
+        story = tell(saga(name, step))
+        assert len(story.lives) == 2
+        assert not hears_two(story) or "together" in name, timeline(story)
+
+
+# -- two at the same instant -----------------------------------------------------------
+
+MILLISECONDS = [-5, -2, -1, 0, 1, 2, 5]
+
+
+@pytest.mark.parametrize("ms", MILLISECONDS)
+@pytest.mark.parametrize("kind", ["together", "consult"])
+def test_who_answers_as_they_are_called_off_is_let_go_and_nobody_is_alone(
+    tell: Tell, kind: str, ms: int
+) -> None:
+    story = Handing(kind, "", None)
+    lea = story._lea_rings
+
+    def rings(ring: FakePhoneCall) -> None:
+        lea(ring)
+        story.later(RINGS_SECONDS + ms / 1000, decides(TakeBack()), story)
+
+    story._lea_rings = rings  # type: ignore[method-assign]
+    tell(story)
+    # Who came a moment before is with the two, or consulted, and was taken back from there.
+    assert story.sound_at(LOOKED_AT) == "people:rosa", timeline(story)
+
+
+@pytest.mark.parametrize("ms", MILLISECONDS)
+def test_who_answers_as_their_ring_ends_has_the_caller_or_never_had_them(
+    tell: Tell, ms: int
+) -> None:
+    story = Handing("cold person", "", None)
+    story.lea_answers = False
+    lea = story._lea_rings
+
+    def rings(ring: FakePhoneCall) -> None:
+        lea(ring)
+        story.later(20.0 + ms / 1000, ring.answer)
+
+    story._lea_rings = rings  # type: ignore[method-assign]
+    tell(story)
+    assert story.sound_at(LOOKED_AT) in ("people:rosa", "people:lea"), timeline(story)
+    assert not hears_two(story)
+
+
+class TwoCallers(Handing):
+    """rosa and remy each have a caller, and hand both to lea within milliseconds."""
+
+    def __init__(self, ms: float) -> None:
+        orders = ((30.0, decides(TO_LEA)), (30.0 + ms / 1000, decides(TO_LEA, "remy")))
+        super().__init__("hold", "", None, *orders)
+        self.script = orders
+        first = self.plan.callers[0]
+        second = replace(first, at=3.0, number="0199000002")
+        self.plan = replace(self.plan, callers=(first, second), faults=())
+
+
+TO_LEA = Orient(agent="lea", handover="Bas.")
+
+
+@pytest.mark.parametrize("ms", [0, 1, 2, 5])
+def test_two_callers_for_one_person_and_the_second_comes_back_to_whom_they_had(
+    tell: Tell, ms: int
+) -> None:
+    story = tell(TwoCallers(ms))
+    sounds = []
+    for caller in story.callers:
+        assert caller.end is not None
+        sounds.append([sound for at, sound in caller.end.heard if at <= LOOKED_AT][-1])
+    assert "people:lea" in sounds, timeline(story)
+    # The other is still, or again, with who had them: nobody has two, nobody waits.
+    assert set(sounds) in ({"people:lea", "people:rosa"}, {"people:lea", "people:remy"})
+
+
+# -- who is told what ------------------------------------------------------------------
+
+
+def told(story: Story, name: str, type_: str) -> list[dict[str, object]]:
+    """What the screens of this agent were told of that kind, but for the call's name."""
+    kept = story.lives[-1].house.team.agents[name].outbox._kept
+    return [
+        {k: v for k, v in message.data.items() if k not in ("call", "offer", "expires_at")}
+        for message in kept
+        if message.type == type_
+    ]
+
+
+def views(story: Story, name: str) -> list[dict[str, object]]:
+    """The sheets that this agent was shown, each as it was in the end."""
+    kept = story.lives[-1].house.team.agents[name].outbox._kept
+    return [message.data["call"] for message in kept if message.type == "call.offered"]
+
+
+def asks(name: str, decision: Decision, answers: list[str | None]) -> Deed:
+    """Decide something, and note the error code."""
+
+    def deed(world: World) -> None:
+        desk = world.desks[name]
+        assert desk.controller is not None
+        assert desk.agent is not None
+        agent, call = desk.agent, desk.call or ""
+        desk.controller.tell(lambda: answers.append(agent.decide(call, decision)))
+
+    return deed
+
+
+def test_a_consultation_is_told_to_both_and_the_hold_to_the_first(tell: Tell) -> None:
+    story = tell(Handing("consult", "", None, (24.0, decides(TakeBack()))))
+    assert told(story, "rosa", "call.consulting") == [{"agent": {"id": "lea", "name": "lea"}}]
+    assert told(story, "lea", "call.consulting") == [{"agent": {"id": "rosa", "name": "rosa"}}]
+    held = [
+        (one["on"], one["reason"], one["seconds_max"]) for one in told(story, "rosa", "call.held")
+    ]
+    assert held == [(True, None, 300.0), (False, None, None)]
+    assert told(story, "lea", "call.held") == []
+    assert told(story, "lea", "call.ended") == [{"reason": "ended"}]
+
+
+def test_a_caller_consulted_about_hears_neither_and_the_two_hear_each_other(tell: Tell) -> None:
+    story = tell(Handing("consult", "", None, (24.0, decides(ALL_TOGETHER))))
+    assert story.sound_at(23.0) == "music"
+    assert "people:rosa" in story.heard_by("lea")
+    assert story.sound_at(25.0) in ("people:lea,rosa", "people:rosa,lea")
+    assert told(story, "rosa", "call.joined") == [{"agent": {"id": "lea", "name": "lea"}}]
+
+
+def test_the_end_of_a_hold_brings_all_three_together_when_somebody_is_consulted(
+    tell: Tell,
+) -> None:
+    story = tell(Handing("consult", "", None, (24.0, decides(Hold(False)))))
+    assert hears_two(story)
+
+
+def test_a_caller_on_hold_may_be_handed_on_and_is_cared_for(tell: Tell) -> None:
+    for decision, sound in (
+        (Orient(agent="lea"), "people:lea"),
+        (ALL_TOGETHER, "people:lea,rosa"),
+        (Orient(agent="lea", consult=True), "music"),
+    ):
+        story = tell(Handing("hold", "", None, (24.0, decides(decision))))
+        assert story.sound_at(40.0) == sound, timeline(story)
+
+
+class Patient(Handing):
+    """A caller who waits for as long as it takes."""
+
+    def __init__(self, kind: str, *script: tuple[float, Deed]) -> None:
+        super().__init__(kind, "", None, *script)
+        caller = replace(self.plan.callers[0], patience_seconds=1000.0)
+        self.plan = replace(self.plan, callers=(caller,))
+
+
+@pytest.mark.parametrize("kind", ["hold", "consult"])
+def test_no_hold_lasts_for_ever(tell: Tell, kind: str) -> None:
+    story = tell(Patient(kind))
+    assert story.sound_at(ORDER_AT + HELD_SECONDS_MAX - 1) in ("music", WORD)
+    assert story.sound_at(ORDER_AT + HELD_SECONDS_MAX + 5) == "people:rosa", timeline(story)
+    assert told(story, "rosa", "call.held")[-1]["reason"] == "too_long"
+
+
+def test_a_caller_on_hold_is_told_now_and_then_that_they_are_not_forgotten(tell: Tell) -> None:
+    assert tell(Patient("hold")).heard().count(WORD) >= HELD_SECONDS_MAX / 60
+
+
+WORD = "prompt:/sounds/fr/ne-quittez-pas"
+
+
+def test_a_muted_agent_hears_and_is_not_heard(tell: Tell) -> None:
+    on, off = (ORDER_AT, decides(Mute(True))), (ORDER_AT + 2.5, decides(Mute(False)))
+    story = Handing("hold", "", None)
+    story.script = (on, off)
+    tell(story)
+    assert story.sound_at(ORDER_AT + 1) == "silence"
+    assert story.sound_at(ORDER_AT + 4) == "people:rosa"
+    heard = next(ring.heard for _, ring in story.rings if ring.name == "rosa")
+    assert [sound for at, sound in heard if at <= ORDER_AT + 1][-1] == "people:caller-1"
+    assert [one["on"] for one in told(story, "rosa", "call.muted")] == [True, False]
+
+
+def test_nobody_is_muted_for_ever_nor_by_a_hold_nor_after_a_restart() -> None:
+    story = Handing("hold", "", None)
+    story.script = ((ORDER_AT, decides(Mute(True))),)
+    live(story)
+    assert story.sound_at(ORDER_AT + MUTED_SECONDS_MAX - 2) == "silence"
+    assert story.sound_at(ORDER_AT + MUTED_SECONDS_MAX + 2) == "people:rosa"
+    assert told(story, "rosa", "call.muted")[-1]["reason"] == "too_long"
+    for deeds in (((21.0, crash),), ((21.0, decides(Hold(True))), (24.0, decides(Hold(False))))):
+        story.script = (story.script[0], *deeds)
+        again = Handing("hold", "", None)
+        again.script = story.script
+        assert live(again).sound_at(28.0) == "people:rosa", timeline(again)
+
+
+# -- coming back -----------------------------------------------------------------------
+
+
+def test_who_oriented_a_caller_in_vain_has_them_again_with_what_was_written(tell: Tell) -> None:
+    story = Handing("cold person", "", None)
+    story.lea_answers = False
+    tell(story)
+    assert told(story, "rosa", "call.came_back") == [{"reason": "not_answered"}]
+    assert [view["handover"] for view in views(story, "lea")] == ["Bas."]
+    assert [view["handover"] for view in views(story, "rosa")] == [None, "Bas."]
+
+
+class Elsewhere(Handing):
+    """lea has somebody else all along, and rosa goes when she has handed on, or stays."""
+
+    def __init__(self, rosa_goes: bool) -> None:
+        def busy(world: World) -> None:
+            assert world.controller is not None
+            team = world.controller.house.team
+            world.controller.tell(team.move, team.agents["lea"], Presence.TALKING)
+
+        def goes(world: World) -> None:
+            if rosa_goes:
+                world.desks["rosa"].working = False
+                world.desks["rosa"]._choose(Presence.LOGGED_OUT)
+
+        script = ((ORDER_AT - 1, busy), (ORDER_AT + 2, goes))
+        super().__init__("cold line", "", None, *script)
+
+
+def test_a_line_where_nobody_is_free_in_time_gives_the_caller_back() -> None:
+    story = live(Elsewhere(rosa_goes=False))
+    assert told(story, "rosa", "call.came_back") == [{"reason": "nobody_there"}], timeline(story)
+    assert story.sound_at(ORDER_AT + ORIENTED_SECONDS_MAX + 5) == "people:rosa"
+
+
+def test_without_who_oriented_them_a_caller_goes_on_waiting_head_of_the_line() -> None:
+    def look(world: World) -> None:
+        assert world.controller is not None
+        (call,) = world.controller.house.calls.values()
+        seen.append((call.first, call.oriented_by, call.stage.value))
+
+    seen: list[tuple[bool, str | None, str]] = []
+    story = Elsewhere(rosa_goes=True)
+    story.script = (*story.script, (ORDER_AT + ORIENTED_SECONDS_MAX + 5, look))
+    live(story)
+    assert seen == [(True, None, "listening")], timeline(story)
+
+
+def test_a_caller_whom_nobody_answered_comes_back_though_we_were_killed_meanwhile(
+    tell: Tell,
+) -> None:
+    story = Handing("cold person", "ringing", crash)
+    story.lea_answers = False
+    tell(story)
+    assert told(story, "rosa", "call.came_back") == [{"reason": "not_answered"}], timeline(story)
+
+
+# -- danger, and what cannot be done ---------------------------------------------------
+
+
+@pytest.mark.parametrize(("level", "danger"), [(0, False), (2, False), (3, True)])
+def test_the_danger_that_an_agent_sees_is_shown_to_the_next(
+    tell: Tell, level: int, danger: bool
+) -> None:
+    story = Handing("hold", "", None)
+    decision = Orient(agent="lea", danger=level)
+    story.script = ((ORDER_AT, decides(decision)), (ORDER_AT + 0.5, crash))
+    tell(story)
+    view = views(story, "lea")[-1]
+    assert (view["danger_level"], view["danger"]) == (level, danger), timeline(story)
+
+
+CONSULT = Orient(agent="remy", consult=True)
+REFUSALS: list[tuple[str, str, Decision, str | None]] = [
+    ("together", "rosa", CONSULT, "three_talk"),
+    ("together", "rosa", Hold(True), "three_talk"),
+    ("together", "lea", TakeBack(), "not_consulting"),
+    ("together", "rosa", TakeBack(), None),
+    ("consult", "rosa", Hold(True), "consulting"),
+    ("consult", "rosa", CONSULT, "consulting"),
+    ("consult", "rosa", Orient(line="listeners"), "consulting"),
+    ("consult", "rosa", Mute(True), "caller_held"),
+    ("consult", "rosa", Orient(agent="lea"), None),
+    ("consult", "lea", Orient(agent="remy"), "not_yours_yet"),
+    ("consult", "lea", Hold(False), "not_yours_yet"),
+    ("consult", "lea", End(), None),
+    ("hold", "rosa", Mute(True), "caller_held"),
+    ("hold", "rosa", Hold(True), None),
+    ("hold", "rosa", TakeBack(), None),
+    ("cold line", "lea", TakeBack(), "not_consulting"),
+]
+
+
+@pytest.mark.parametrize(("kind", "who", "decision", "code"), REFUSALS)
+def test_what_cannot_be_done_now_is_refused_with_its_reason(
+    tell: Tell, kind: str, who: str, decision: Decision, code: str | None
+) -> None:
+    answers: list[str | None] = []
+    tell(Handing(kind, "", None, (25.0, asks(who, decision, answers))))
+    assert answers == [code]
+    assert code is None or command_error(code) != command_error("")
