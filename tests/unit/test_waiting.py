@@ -15,7 +15,6 @@ from cti.calls.waiting import Ask, WaitingLines
 from cti.people.agents import Agent, Presence, Role
 from cti.people.team import Team
 
-NOW = datetime.now(UTC)
 ROLES = {"rosa": Role.REGULATOR, "remy": Role.REGULATOR, "lea": Role.LISTENER}
 
 
@@ -74,7 +73,7 @@ async def a_house() -> AsyncIterator[House]:
 
 def ask(minutes: float = 0, line: str = "regulators", **more: object) -> Ask:
     """A caller who has waited so many minutes."""
-    since = NOW - timedelta(minutes=minutes)
+    since = datetime.now(UTC) - timedelta(minutes=minutes)
     return Ask(f"{id(more):032x}", line, "fr", since, **more)  # type: ignore[arg-type]
 
 
