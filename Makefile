@@ -33,7 +33,7 @@ lint:
 	@$(VENV)/bin/lint-imports
 
 bench: setup ## how fast the line answers, beside native Asterisk; how right its estimates are
-	@$(PY) -m bench.first_sound && $(PY) -m bench.menu && $(PY) -m bench.estimate
+	@$(PY) -m bench.first_sound && $(PY) -m bench.menu && $(PY) -m bench.distribution && $(PY) -m bench.choosing && $(PY) -m bench.estimate
 
 load: MINUTES ?= 10
 load: CALLERS ?= 100

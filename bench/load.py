@@ -5,7 +5,8 @@ Calls come as a Poisson stream, drawn from a seed. A third of the callers give u
 greeting; the others talk (about 20 s in all: greeting, talk, goodbye). Each caller and each
 agent speaks a tone: nothing is counted as talked unless each side heard the other.
 Exits with 1 when a caller was lost, a record is wrong, or something was left behind.
-``--curve`` measures instead what a call costs at several rates, beside the engine alone.
+``--curve`` measures instead what a call costs at several rates, beside the engine alone;
+``--sustained`` raises the rate step by step until a caller is lost or hears it.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ from tests.line import NUMBER, Line, a_line
 
 AGENTS_MAX = 70  # their tones must stay within what a telephone carries
 DRAIN_SECONDS_MAX = 240.0
+SILENCE_SECONDS_MAX = 3.0  # of any caller
+SUSTAINED_TRIES = 2
 PRIORITY = -10  # niceness
 LAG_ASKED_EVERY_SECONDS = 10.0  # the window that /health looks back on
 RTP_PORTS = {"FIL_RTP_PORT_FIRST": "27000", "FIL_RTP_PORT_LAST": "30999"}
@@ -290,6 +293,40 @@ async def measure_curve(options: argparse.Namespace) -> int:
     return 1 if any(point.lost for point in points) else 0
 
 
+async def measure_sustained(options: argparse.Namespace) -> int:
+    """Raise the rate until a caller is lost or is in silence for too long; the exit status.
+
+    A step that fails is tried once more: one moment of the machine's is no limit of the line's.
+    """
+    agents = min(AGENTS_MAX, round(curve.AGENTS_A_RATE * max(options.rates)))
+    say(f"a line of its own with {agents} agents is starting (about a minute)")
+    print("| calls a second | calls | lost | longest silence | harness late |")
+    print("|---|---|---|---|---|")
+    sustained = 0.0
+    async with a_loaded_line(agents, 4 * options.callers) as load:
+        for rate in options.rates:
+            for turn in range(SUSTAINED_TRIES):
+                wanted = plans(options.seed + turn, rate, options.seconds)
+                load.choir.late = 0.0
+                fates = await put_calls(load, wanted)
+                heard_both_ways(fates, load.agents)
+                for agent in load.agents:
+                    agent.talks.clear()
+                lost = sum(fate.kind == "lost" for fate in fates)
+                silence = max(fate.silence_s for fate in fates)
+                late = f"{load.choir.late * 1000:.0f} ms"
+                print(
+                    f"| {rate:g} | {len(fates)} | {lost} | {silence:.1f} s | {late} |", flush=True
+                )
+                if not lost and silence <= SILENCE_SECONDS_MAX:
+                    sustained = rate
+                    break
+            if sustained != rate:
+                break
+    print(f"Sustained: {sustained:g} calls a second for {options.seconds:g} s, none lost.")
+    return 0 if sustained else 1
+
+
 def say(text: str) -> None:
     """Tell whoever waits."""
     print(text, file=sys.stderr, flush=True)
@@ -305,6 +342,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep-log", default="", help="where to copy the controller's log")
     parser.add_argument("--curve", action="store_true", help="cost at several rates instead")
+    parser.add_argument("--sustained", action="store_true", help="the highest rate instead")
     parser.add_argument("--rates", type=float, nargs="+", default=curve.RATES)
     parser.add_argument("--turns", type=int, default=3, help="of each kind at each rate")
     parser.add_argument("--seconds", type=float, default=60, help="of each turn")
@@ -320,6 +358,8 @@ async def main() -> int:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
         options = read_options()
+        if options.sustained:
+            return await measure_sustained(options)
         return await (measure_curve(options) if options.curve else load_once(options))
     except asyncio.CancelledError:
         say("stopped; everything is down again")
