@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
@@ -298,6 +299,52 @@ async def test_wrap_up_takes_one_of_the_known_dispositions(house: House, client:
     assert code(await screen.ask("wrapup.done", call="c2", disposition="ecoute")) is not None
     assert code(await screen.ask("wrapup.done", call="c1", disposition="ecoute")) is None
     assert house.wrapups == [("c1", "rosa", "ecoute")]
+
+
+async def test_a_wrap_up_counts_down_and_is_extended_once(house: House, client: Client) -> None:
+    screen = await greeted(house, client)
+    house.offer("rosa")
+    house.connect("rosa")
+    house.end("rosa")
+    shown = (await screen.until("presence.changed"))["data"]
+    while shown["presence"] != "WRAP_UP":
+        shown = (await screen.until("presence.changed"))["data"]
+    assert shown["wrap_up"] == {"seconds_left": 60, "may_extend": True, "form": True}
+    assert code(await screen.ask("wrapup.extend", call="c2")) == "no_such_wrapup"
+    assert code(await screen.ask("wrapup.extend", call="c1")) is None
+    assert code(await screen.ask("wrapup.extend", call="c1")) == "already_extended"
+    longer = house.agent("rosa").presence_view()["wrap_up"]
+    assert longer == {"seconds_left": 120, "may_extend": False, "form": True}
+
+
+async def test_the_end_of_a_shift_and_one_more_are_said_and_shown(
+    house: House, client: Client
+) -> None:
+    screen = await greeted(house, client)
+    soon = (datetime.now(UTC) + timedelta(minutes=19)).isoformat()
+    assert code(await screen.ask("duty.set", ends_at="bientôt", one_more=None)) == "bad_frame"
+    assert code(await screen.ask("duty.set", ends_at=soon[:-6], one_more=None)) == "bad_frame"
+    late = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+    assert code(await screen.ask("duty.set", ends_at=late)) == "no_such_time"
+    assert code(await screen.ask("duty.set", ends_at=soon)) is None
+    duty = house.agent("rosa").duty_view()
+    assert datetime.fromisoformat(duty["ends_at"]) == datetime.fromisoformat(soon)
+    assert duty["one_more"] is False
+    assert code(await screen.ask("duty.set", one_more=True)) is None
+    assert house.team.snapshot(house.agent("rosa"))["duty"]["one_more"] is True
+
+
+async def test_who_let_it_ring_is_asked_and_answers(house: House, client: Client) -> None:
+    screen = await greeted(house, client)
+    assert code(await screen.ask("presence.set", presence="READY")) is None
+    house.offer("rosa")
+    rosa = house.agent("rosa")
+    rosa.engagement = None
+    house.team.missed(rosa)
+    await screen.until("presence.asked")
+    assert house.team.snapshot(rosa)["asked"]
+    assert code(await screen.ask("presence.here")) is None
+    assert rosa.missed == 0
 
 
 # Nonsense

@@ -17,7 +17,7 @@ from cti.simulation import world as world_module
 from cti.simulation.actors import AgentPlan, CallerPlan
 from cti.simulation.world import Plan, World
 from ivr.steps import LineStep
-from tests.stories import Story, Tell
+from tests.stories import Deed, Story, Tell
 
 REGULATORS = tuple(
     AgentPlan(id_, frozenset({"regulator"}), frozenset({"fr"}), True, "listen", frozenset(), after)
@@ -29,9 +29,12 @@ class Crew(Story):
     """Callers and several regulators; how long each takes to answer is set."""
 
     def __init__(
-        self, agents: tuple[AgentPlan, ...], callers: tuple[CallerPlan, ...] | None = None
+        self,
+        agents: tuple[AgentPlan, ...],
+        callers: tuple[CallerPlan, ...] | None = None,
+        *script: tuple[float, Deed],
     ) -> None:
-        self.script = ()
+        self.script = script
         callers = callers or (CallerPlan(at=1.0, patience_seconds=200.0, talk_seconds=30.0),)
         World.__init__(self, Plan(callers=callers, agents=agents), "story")
 
@@ -111,6 +114,25 @@ def test_who_is_cut_off_and_rings_again_finds_the_same_person_even_in_their_rest
     resting = talked[0][0].removeprefix("people:")
     pops = [d["call"]["returned"] for d in story.told(resting, "call.offered")]
     assert pops == [False, True]
+
+
+def test_who_has_no_phone_is_rung_for_nobody_until_it_is_back(tell: Tell) -> None:
+    story = tell(
+        Crew(
+            (REGULATORS[0],),
+            (
+                CallerPlan(at=60.0, patience_seconds=100.0, talk_seconds=10.0),
+                CallerPlan(at=20.0, patience_seconds=100.0, talk_seconds=10.0, number=None),
+            ),
+            (5.0, lambda world: world.desks["rosa"].phone.unregister()),
+            (50.0, lambda world: world.desks["rosa"].phone.register()),
+        )
+    )
+    assert isinstance(story, Crew)
+    reasons = [(d["presence"], d["reason"]) for d in story.told("rosa", "presence.changed")]
+    assert ("NOT_READY", "phone_away") in reasons
+    assert [at > 50.0 for at, _ in story.rings] == [True]
+    assert story.rings[0][1].answered_at is not None
 
 
 def test_a_phone_with_one_line_is_rung_once_its_last_talk_has_ended(
