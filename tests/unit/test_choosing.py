@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cti import clock
 from cti.calls.waiting import OVERTAKEN_SECONDS_MAX, Ask
 from cti.people.agents import Agent, Presence, Role
-from cti.people.choosing import Free, Need, level_after, serves
+from cti.people.choosing import Free, Need, is_free, level_after, serves
 from ivr.steps import STRATEGIES, Strategy
 
 NOW = datetime.now(UTC)
@@ -166,6 +166,7 @@ def test_the_person_a_caller_was_with_is_first_even_in_their_rest_after_this_cal
     assert order(rosa, remy, back_to="rosa", rest_of="another") == ["remy"]
     assert order(rosa, remy, back_to="rosa", rest_of="their-call") == ["rosa", "remy"]
     assert order(rosa, remy, rest_of="their-call") == ["remy"]
+    assert not is_free(rosa, Need("regulators", "fr", rest_of="their-call"))
 
 
 def test_each_strategy_has_its_own_first() -> None:
@@ -212,6 +213,15 @@ def test_danger_and_age_go_before_by_so_much_and_no_more() -> None:
         assert first(older := ask(minutes + 1), ask(0, **credit)) is older
     assert first(ask(10.5, frequent=True), usual := ask(1)) is usual
     assert first(often := ask(11.5, frequent=True), ask(1)) is often
+
+
+def test_the_bound_is_as_written() -> None:
+    """The worst pair: who is put back most, and who goes before by everything there is."""
+    for apart_seconds, overtaken in ((-5.0, True), (5.0, False)):
+        minutes = (OVERTAKEN_SECONDS_MAX + apart_seconds) / 60
+        earlier = ask(minutes, frequent=True)
+        later = ask(0, danger=3, first=True, young=True)
+        assert (first(earlier, later) is later) is overtaken
 
 
 asks = st.builds(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from cti import clock
 from cti.calls import offering, talking
+from cti.calls.asking import renew
 from cti.calls.house import House
+from cti.calls.returning import Returning
 from cti.calls.state import Call
 from cti.calls.waiting import Ask
 from cti.people.agents import Presence
@@ -133,6 +137,48 @@ def test_who_has_no_phone_is_rung_for_nobody_until_it_is_back(tell: Tell) -> Non
     assert ("NOT_READY", "phone_away") in reasons
     assert [at > 50.0 for at, _ in story.rings] == [True]
     assert story.rings[0][1].answered_at is not None
+
+
+def test_a_phone_that_changes_its_address_is_not_away(tell: Tell) -> None:
+    story = tell(
+        Crew(
+            (REGULATORS[0],),
+            (CallerPlan(at=20.0, patience_seconds=100.0, talk_seconds=10.0),),
+            (5.0, lambda world: world.desks["rosa"].phone.unregister()),
+            (5.0 + 3.2, lambda world: world.desks["rosa"].phone.register()),
+        )
+    )
+    assert isinstance(story, Crew)
+    reasons = [d["reason"] for d in story.told("rosa", "presence.changed")]
+    assert "phone_away" not in reasons
+
+
+async def test_what_a_caller_told_with_keys_is_part_of_their_wish() -> None:
+    told = {"gender": "femme", "age": "mineur"}
+    caller = SimpleNamespace(told=told, language="en")
+    call: Any = SimpleNamespace(caller=caller, danger=2, first=True)
+    wish = Ask("c", "regulators", "fr", clock.now())
+    renew(wish, call)
+    assert (wish.gender, wish.young, wish.language) == ("femme", True, "en")
+    assert (wish.danger, wish.first) == (2, True)
+    told.update(gender="personne", age="adulte")
+    renew(wish, call)
+    assert (wish.gender, wish.young) == (None, False)
+
+
+def test_whom_they_were_with_is_forgotten_after_three_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(clock, "monotonic", lambda: now)
+    returning = Returning()
+    returning.broke_off("number", "rosa", "call")
+    now += 179.0
+    assert returning.was_with("number") == ("rosa", "call")
+    assert returning.was_with("number") is None  # told once
+    returning.broke_off("number", "rosa", "call")
+    now += 181.0
+    assert returning.was_with("number") is None
 
 
 def test_a_phone_with_one_line_is_rung_once_its_last_talk_has_ended(

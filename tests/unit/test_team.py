@@ -495,6 +495,9 @@ async def test_the_first_ring_in_vain_is_asked_about_and_the_second_is_a_pause()
     assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "missed")
     alert = {"kind": "missed", "agent": {"id": "rosa", "name": "Rosa"}}
     assert told(ada, "team.alert") == [alert]
+    assert told(team.agents["lea"], "team.alert") == []  # nobody else's business
+    await ready(team, rosa)
+    assert rosa.missed == 0  # chosen again, they start anew
     assert told(rosa, "team.alert") == []
 
 
@@ -518,6 +521,26 @@ async def test_a_caller_who_hangs_up_counts_against_nobody() -> None:
             assert await team.reserve(rosa, CALL)
             team.withdraw(rosa)
     assert (rosa.presence, rosa.missed) == (Presence.READY, 0)
+
+
+async def test_what_changes_while_it_is_being_written_is_written_too() -> None:
+    store = Store()
+    store.write_seconds = 0.05
+    team, rosa, _ = make_team(store)
+    async with running(team):
+        team.move(rosa, Presence.NOT_READY, "pause")
+        await asyncio.sleep(kept_module.WRITTEN_AFTER_SECONDS + 0.02)  # on its way
+        team.move(rosa, Presence.NOT_READY, "support")
+        await until(lambda: store.presence.get("rosa") == ("NOT_READY", "support", None))
+
+
+async def test_a_talk_taken_back_goes_on_since_it_began() -> None:
+    team, rosa, _ = make_team(Store())
+    team.talks(rosa, CALL)
+    rosa.since_at -= timedelta(minutes=9)
+    began = rosa.since_at
+    team.move(rosa, Presence.TALKING, None, CALL)  # found again after a restart
+    assert rosa.since_at == began
 
 
 # -- a rest that a caller interrupts
