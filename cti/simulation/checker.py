@@ -101,6 +101,7 @@ class Checker:
             if (found := OUR_LEG.fullmatch(ring.channel_id))
         ]
         self.unsteady = self._unsteady()
+        self.turns = Turns(self)
 
     def _read(self, op: str, at: float, data: dict[str, Any]) -> None:
         if op == "call.opened":
@@ -201,7 +202,7 @@ class Checker:
             *self._broken(),
             *self._left_over(),
             *self._offers(),
-            *Turns(self).check(),
+            *self.turns.check(),
         ]
         for caller in self.callers:
             found += self._silences(caller)

@@ -28,7 +28,7 @@ HOURS = 8  # of different weight, in each day
 CALL_SECONDS = 55.0  # what a call costs an agent, with its wrap-up
 FREQUENT_NUMBER = "0199000002"
 RELAY = "relais"
-LONG_NIGHTS = 0.03  # how many days are nights in which callers wait for hours
+LONG_NIGHTS = 0.02  # how many days are nights in which callers wait for hours
 LONG_NIGHT_SECONDS = 13_000.0
 FAULTS_OF_A_DAY = ("crash", "cut", "database_slow", "database_away", "phone_lost", "stall")
 FAULTY = 0.25  # how many days know a fault
@@ -259,6 +259,8 @@ def _caller(
         language_key="2" if chance.random() < 0.2 else "",
         choice=chance.choices(("", *"1345678"), (8, 2, 1, 2, 3, 1, 1, 2))[0],
         danger_after_seconds=chance.uniform(1, 60) if chance.random() < 0.08 else None,
-        returns_after_seconds=chance.uniform(1, 200) if chance.random() < 0.3 else None,
+        returns_after_seconds=chance.choice((chance.uniform(0.5, 6), chance.uniform(1, 200)))
+        if chance.random() < 0.4
+        else None,
         stays=chance.random() < 0.1,
     )

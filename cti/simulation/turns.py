@@ -6,7 +6,7 @@ journal. Where the wire was unsteady, or a controller that died had known more, 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -72,6 +72,35 @@ class Turns:
         yield from self._two_callers()
         yield from self._returns()
         yield from self._private()
+
+    def met(self) -> Counter[str]:
+        """How much there was to judge, by its kind: a judge who never had to is none."""
+        found: Counter[str] = Counter()
+        for decision in self.people.decisions:
+            wait = self._wait_of(decision)
+            if wait is None or wait.unsure:
+                found["unsure"] += 1
+                continue
+            agent = self.plans[decision.agent]
+            found[wait.step.strategy] += 1
+            found["gender"] += wait.gender is not None
+            found["skills"] += bool(wait.step.skills)
+            found["young"] += wait.young
+            found["danger"] += wait.danger
+            found["behind"] += wait.behind
+            found["lost"] += wait.first[0]
+            found["returned"] += wait.back_to == decision.agent
+            found["rests"] += decision.before.presence == "WRAP_UP"
+            found["stands in"] += wait.could_have(agent, decision.at) == "stands_in"
+            found["one more"] += decision.before.shift_over(decision.at)
+            found["overtakes"] += any(
+                self._waits_around(other, decision.at) and other.since < wait.since
+                for other in self.all_waits
+                if other.line == wait.line
+            )
+        for _, _, op, _ in self.checker.legs:
+            found["missed"] += op == "leg.missed"
+        return +found
 
     def _wrong(self, kind: str, at: float, text: str) -> Violation:
         from cti.simulation.checker import Violation
@@ -197,7 +226,7 @@ class Turns:
             return
         if wait.back_to == chosen.id:
             return
-        all_ = wait.step.strategy == "ring_all" and wait.back_to is None
+        all_ = wait.step.strategy == "ring_all"
         for other in self.plans.values():
             asked = {one.agent for one in self.chosen[decision.call, at]}
             if other.id in asked or not self.people.free_around(other.id, at):
@@ -214,8 +243,8 @@ class Turns:
         self, one: AgentPlan, its: State, other: AgentPlan, theirs: State, wait: Wait
     ) -> str | None:
         """Why ``one`` is asked before ``other``; None: they are not, or nobody can tell."""
-        if one.id == wait.back_to:
-            return "they were with them"
+        if one.id == wait.back_to:  # once somebody passed, nobody promises
+            return None if wait.passed else "they were with them"
         if other.id == wait.back_to:
             return None
         own = [ROLE_OF[wait.line] in agent.roles for agent in (one, other)]

@@ -236,7 +236,9 @@ class _Reader:
             if self.entered is not None:
                 passed = {**self.entered.passed, data["agent_id"]: at}
                 self.entered = replace(self.entered, passed=passed, from_=at, fresh=False)
-                self.wanted = self.back_to = None
+                self.wanted = None
+                if data["agent_id"] == self.back_to:
+                    self.back_to = None
                 if not self.live:
                     self.wait = self.entered
                     yield from self._change(at)
