@@ -84,6 +84,8 @@ def is_free(agent: Agent, need: Need) -> bool:
     """Whether this person may be offered this caller now."""
     if not agent.outbox.screens or agent.id in need.passed_over:
         return False
+    if agent.cannot_take() is not None:  # said a moment ago, or they rest
+        return False
     if agent.presence is Presence.READY:
         return True
     # Their rest after this very caller gives way to them, and to nobody else.
