@@ -154,7 +154,14 @@ def draw(seed: str, between: tuple[int, int] = CALLS_A_DAY) -> Day:
 def _scenery(chance: Random) -> Scenery:
     strategies = tuple(chance.choice(STRATEGIES) for _ in range(4))
     relay = chance.random() < 0.5
-    flow = _flow(strategies, chance.choice((15, 40)), chance.choice((10, 30)), relay)
+    return scenery(strategies, chance.choice((15, 40)), chance.choice((10, 30)), relay=relay)
+
+
+def scenery(
+    strategies: tuple[Strategy, ...], stand_in: int = 40, relax: int = 30, *, relay: bool = False
+) -> Scenery:
+    """A day's flow, with the strategy of each of its lines."""
+    flow = _flow(strategies, stand_in, relax, relay)
     number = "0199000077"
     relays = {
         RELAY: Relay.model_validate(

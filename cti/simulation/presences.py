@@ -93,7 +93,8 @@ class Presences:
     def free_around(self, agent: str, moment: float) -> bool:
         """Whether they were free before and after, and so could have been chosen."""
         near = self.around(agent, moment - AROUND_SECONDS, moment + AROUND_SECONDS)
-        return all(state.free for state in near)
+        leaving = any(s.shift_over(moment + AROUND_SECONDS) and not s.one_more for s in near)
+        return all(state.free for state in near) and not leaving
 
     # -- one agent -------------------------------------------------------------
 

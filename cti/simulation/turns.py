@@ -301,7 +301,8 @@ class Turns:
         levels = dict.fromkeys(wait.step.skills, 1)
         from cti.simulation.waits import fits
 
-        able = [id_ for id_, plan in self.plans.items() if fits(plan, wait, levels)]
+        anybody = replace(wait, wanted=None)  # who was wanted may be away: others will do
+        able = [id_ for id_, plan in self.plans.items() if fits(plan, anybody, levels)]
         moments = sorted(
             {wait.from_, wait.until}
             | {s.at for id_ in able for s in self.people.around(id_, wait.from_, wait.until)}
@@ -415,8 +416,9 @@ class Turns:
             around = self.people.around(agent, ask.at - AROUND_SECONDS, ask.at + AROUND_SECONDS)
             before = self.checker.calls_of_number(call.id)[-2:-1]
             rests = all(
-                s.presence == "WRAP_UP" and s.screen and s.last_call in before for s in around
-            )
+                state.presence == "WRAP_UP" and state.screen and state.last_call in before
+                for state in around
+            ) and not any(s.shift_over(ask.at) and not s.one_more for s in around)
             plan = self.plans[agent]
             gender = wait.gender in (None, plan.gender) and wait.language in plan.languages
             if gender and (rests or all(state.free for state in around)):

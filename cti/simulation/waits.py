@@ -107,7 +107,7 @@ class _Reader:
         self.live: set[str] = set()  # legs that ring
         self.language, self.danger, self.step = "fr", False, ""
         self.first = (False, False)
-        self.answered = self.behind = self.oriented = False
+        self.answered = self.behind = self.oriented = self.stepped = False
         self.before_this = False  # they have been in a line since anybody spoke with them
         self.wanted: str | None = None
         self.back_to: str | None = None
@@ -176,7 +176,7 @@ class _Reader:
             yield from self._change(at)
         if "step" in set_:
             yield from self._stop(at)
-            self.step, self.entered = set_["step"] or "", None
+            self.step, self.entered, self.stepped = set_["step"] or "", None, True
         if set_.get("line"):
             yield from self._enters(at, set_)
         if kind in ("line.full", "call.closed", ""):
@@ -196,7 +196,7 @@ class _Reader:
 
         yield from self._stop(at)
         if self.answered and not self.oriented:
-            self.first = (True, True)
+            self.first = (self.stepped, True)  # a wire that failed may have kept their place
         elif self.before_this:  # they were about to be sent away, perhaps
             self.first, self.wanted = (self.first[0], True), None
         elif self.oriented:
@@ -230,7 +230,7 @@ class _Reader:
             self.answered, self.oriented, self.entered = True, False, None
             self.first, self.wanted, self.back_to = (False, False), None, None
             self.live.clear()
-            self.before_this = False
+            self.before_this = self.stepped = False
         elif leg in self.live:  # missed, declined or withdrawn
             self.live.discard(leg)
             if self.entered is not None:
