@@ -302,6 +302,12 @@ def test_a_planted_bug_is_caught(bug: Patch, kind: str, monkeypatch: pytest.Monk
     pytest.fail(f"{DAYS_TO_A_BUG_MAX} days: {sorted(kinds)}")
 
 
+def test_without_a_bug_the_same_days_are_as_they_should_be() -> None:
+    for day in (any_day, everybody_rings, rings_are_missed):
+        for number in range(5):
+            assert run.run_world(day(number), f"bug/{number}").found == [], (day, number)
+
+
 def test_danger_that_counts_for_ever_is_caught_in_a_long_night(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
