@@ -53,7 +53,6 @@ class DayCaller(Caller):
         assert isinstance(plan, DayCallerPlan)
         self.day = plan
         self.told: dict[str, str] = {}  # by the key they pressed at the question
-        self.told_at: float | None = None
         super().__init__(world, plan)
 
     def _dial(self) -> None:
@@ -82,7 +81,6 @@ class DayCaller(Caller):
         self.end.press(key)
         if prompt == QUESTION:
             self.told = dict(TOLD.get(key, {}))
-            self.told_at = self._world.loop.time()
 
     def _perhaps_return(self, end: FarEnd) -> None:
         after = self.day.returns_after_seconds

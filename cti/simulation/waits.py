@@ -106,6 +106,7 @@ class _Reader:
         self.entered: Wait | None = None  # the line they are in, while they are offered to somebody
         self.live: set[str] = set()  # legs that ring
         self.language, self.danger, self.step = "fr", False, ""
+        self.told: dict[str, str] = {}
         self.first = (False, False)
         self.answered = self.behind = self.oriented = self.stepped = False
         self.before_this = False  # they have been in a line since anybody spoke with them
@@ -128,18 +129,15 @@ class _Reader:
 
     def read(self) -> Iterator[Wait]:
         """Every stretch of waiting, in order."""
-        told_at = getattr(self.caller, "told_at", None)
         for at, op, data in [*self.call.entries, (float("inf"), "", {})]:
-            if told_at is not None and told_at <= at:
-                yield from self._change(told_at)
-                told_at = None
             yield from self._entry(at, op, data)
 
-    def _stop(self, at: float) -> Iterator[Wait]:
+    def _stop(self, at: float, *, chosen: bool = False) -> Iterator[Wait]:
+        """They no longer wait so. ``chosen``: it may have been no time at all."""
         if self.wait is not None:
             ends = [moment for moment in self.breaks if moment >= self.wait.from_]
             until = min([at, self.checker.world.loop.time(), *ends[:1]])
-            if until > self.wait.from_:
+            if until > self.wait.from_ or chosen:
                 yield replace(self.wait, until=until)
             self.wait = None
 
@@ -148,14 +146,13 @@ class _Reader:
         waiting = self.wait
         yield from self._stop(at)
         if self.entered is not None:
-            told: dict[str, str] = getattr(self.caller, "told", {})
             self.entered = replace(
                 self.entered,
                 from_=at,
                 fresh=self.entered.fresh and waiting is not None,
                 language=self.language,
-                gender=told.get("gender"),
-                young=told.get("age") == "mineur",
+                gender=self.told.get("gender"),
+                young=self.told.get("age") == "mineur",
                 danger=self.danger,
                 first=self.first,
                 behind=self.behind and not self.answered,
@@ -168,6 +165,9 @@ class _Reader:
     def _entry(self, at: float, op: str, data: dict[str, Any]) -> Iterator[Wait]:
         set_ = data.get("set", {}) if op == "call.stage" else {}
         kind = data.get("type") if op == "event" else op
+        if op == "call.told":  # sealed there: what it was, the caller knows
+            self.told = getattr(self.caller, "told", {})
+            yield from self._change(at)
         if "language" in set_ or "danger" in set_:
             self.language = set_.get("language") or self.language
             if set_.get("danger"):
@@ -223,7 +223,7 @@ class _Reader:
     def _leg(self, at: float, kind: str, data: dict[str, Any]) -> Iterator[Wait]:
         event, leg = kind.removeprefix("leg."), data["leg_id"]
         if event == "rung":
-            yield from self._stop(at)
+            yield from self._stop(at, chosen=True)
             self.live.add(leg)
         elif event == "answered":
             yield from self._stop(at)
