@@ -10,15 +10,14 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from cti.people.agents import Orient, Presence
 from cti.simulation.actors import Caller, Frame, Pop
 from cti.simulation.fake_people import FakePhoneCall
 from cti.simulation.turns import RETURN_SECONDS, Turns
-from cti.simulation.world import BEGAN_AT, PROMPT_SECONDS, World
+from cti.simulation.verdicts import Call, Violation, seconds
+from cti.simulation.world import PROMPT_SECONDS, World
 
 SILENT_SECONDS_MAX = 3.0
 SILENT_SECONDS_MAX_HUNG = 5.0  # while a controller is hung
@@ -44,33 +43,6 @@ FELT_SECONDS = {
     "engine_killed": 12.0,
     "engine_stopped": 12.0,
 }
-
-
-@dataclass(frozen=True)
-class Violation:
-    """Something that must never be."""
-
-    kind: str
-    at: float
-    text: str
-    caller: str = ""
-
-
-@dataclass
-class Call:
-    """What the journal says of one call."""
-
-    id: str
-    channel: str
-    opened_at: float
-    entries: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
-    closed: list[tuple[float, dict[str, Any]]] = field(default_factory=list)  # (end, data)
-
-
-def seconds(stamp: str | datetime) -> float:
-    """A moment as seconds of the world."""
-    moment = datetime.fromisoformat(stamp) if isinstance(stamp, str) else stamp
-    return (moment - BEGAN_AT).total_seconds()
 
 
 class Checker:

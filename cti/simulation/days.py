@@ -136,7 +136,9 @@ def draw(seed: str, between: tuple[int, int] = CALLS_A_DAY) -> Day:
         for _ in range(chance.choice((1, 1, 2))):
             kind = chance.choice(FAULTS_OF_A_DAY)
             lasts, who = chance.uniform(*FAULTS[kind][1]), chance.choice(agents).id
-            faults.append(Fault(chance.uniform(5, seconds), kind, lasts, chance.randint(0, 50), who))
+            faults.append(
+                Fault(chance.uniform(5, seconds), kind, lasts, chance.randint(0, 50), who)
+            )
     return Day(
         callers=tuple(callers),
         agents=tuple(agents),

@@ -255,5 +255,4 @@ class DayWorld(World):
             self.later(1.0 + RELAY_TALK_SECONDS, ring.hang_up)
 
     def _settings(self) -> Settings:
-        few = {"same_number_per_hour_max": 3, "same_number_at_once_max": 4}
-        return replace(super()._settings(), **few)
+        return replace(super()._settings(), same_number_per_hour_max=3, same_number_at_once_max=4)

@@ -82,7 +82,7 @@ class Presences:
         self.decisions.sort(key=lambda decision: (decision.at, decision.frame.entries))
 
     def at(self, agent: str, moment: float) -> State:
-        """This agent just after a moment."""
+        """What this agent was just after a moment."""
         return self.states[agent][max(0, bisect_right(self._ats[agent], moment) - 1)]
 
     def around(self, agent: str, since: float, until: float) -> list[State]:

@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from cti.simulation.checker import Checker, Violation, timeline
 from cti.simulation import days, plans
+from cti.simulation.checker import Checker, timeline
 from cti.simulation.days import Day
 from cti.simulation.habits import DayWorld
+from cti.simulation.verdicts import Violation
 from cti.simulation.virtual import Stuck
 from cti.simulation.world import Plan, World
 
@@ -68,7 +69,9 @@ def draw(seed: str, day: bool) -> Plan:
 
 def world_of(plan: Plan, seed: str, keep_logs: bool = False) -> World:
     """The world of a plan, not yet begun."""
-    return DayWorld(plan, seed, keep_logs) if isinstance(plan, Day) else World(plan, seed, keep_logs)
+    return (
+        DayWorld(plan, seed, keep_logs) if isinstance(plan, Day) else World(plan, seed, keep_logs)
+    )
 
 
 def run_world(plan: Plan, seed: str, number: int = 0) -> Tally:

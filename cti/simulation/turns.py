@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from cti.simulation.actors import AgentPlan
 from cti.simulation.presences import AROUND_SECONDS, WORKING, Decision, Presences, State
-from cti.simulation.waits import BOUND_SECONDS, ROLE_OF, Wait, waits_of
+from cti.simulation.verdicts import Violation
+from cti.simulation.waits import BOUND_SECONDS, ROLE_OF, Wait, fits, waits_of
 
 if TYPE_CHECKING:
-    from cti.simulation.checker import Checker, Violation
+    from cti.simulation.checker import Checker
 
 BEFORE_SECONDS, AFTER_SECONDS = 8.0, 1.0  # how long the wire must have been steady
 FRESH_SECONDS = 1.5  # from entering a line to being looked at, beside the flow's own delay
@@ -102,11 +103,6 @@ class Turns:
             found["missed"] += op == "leg.missed"
         return +found
 
-    def _wrong(self, kind: str, at: float, text: str) -> Violation:
-        from cti.simulation.checker import Violation
-
-        return Violation(kind, at, text)
-
     def _wait_of(self, decision: Decision) -> Wait | None:
         """What the caller waited for as this agent was chosen; None: it changed at that instant."""
         near = AROUND_SECONDS
@@ -140,7 +136,7 @@ class Turns:
         before = decision.before
         if before.shift_over(decision.at - 0.7) and not before.one_more:
             text = f"{decision.agent} is asked at the end of their shift"
-            yield self._wrong("shift", decision.at, text)
+            yield Violation("shift", decision.at, text)
 
     def _widened(self, decision: Decision, wait: Wait) -> Iterator[Violation]:
         """A language, a gender, a skill: somebody who has them, or nobody."""
@@ -150,10 +146,10 @@ class Turns:
         fit = wait.could_have(agent, at + AROUND_SECONDS)
         if fit is None:
             text = f"{agent.id} is offered {wait.call}, who asks for {_asks(wait, at)}"
-            yield self._wrong("widened", at, text)
+            yield Violation("widened", at, text)
         elif fit == "stands_in" and self._starved(wait, at) is False:
             text = f"{agent.id} stands in for {wait.call}, who has waited {at - wait.since:.1f} s"
-            yield self._wrong("stand-in", at, text)
+            yield Violation("stand-in", at, text)
 
     def _rest(self, decision: Decision, wait: Wait) -> Iterator[Violation]:
         """A rest gives way to the caller of that very talk, and to nobody else."""
@@ -162,10 +158,10 @@ class Turns:
         rest_of = decision.before.last_call
         number = self.checker.number_of(wait.call)
         if wait.back_to != decision.agent or number is None or rest_of is None:
-            yield self._wrong("rest", decision.at, f"{decision.agent} rests, and is offered a call")
+            yield Violation("rest", decision.at, f"{decision.agent} rests, and is offered a call")
         elif self.checker.number_of(rest_of) != number:
             text = f"{decision.agent} rests from {rest_of}, and is offered {wait.call}"
-            yield self._wrong("rest", decision.at, text)
+            yield Violation("rest", decision.at, text)
 
     def _asked_again(self, decision: Decision, wait: Wait) -> Iterator[Violation]:
         """Who passed is asked again once the others were, and not at once."""
@@ -182,7 +178,7 @@ class Turns:
         )
         if not again and not answered:
             text = f"{decision.agent} passed at {passed_at:.2f}, and is asked again"
-            yield self._wrong("asked again", decision.at, text)
+            yield Violation("asked again", decision.at, text)
 
     # -- the order of callers -----------------------------------------------------
 
@@ -199,11 +195,11 @@ class Turns:
                 continue
             if wait.since - other.since > BOUND_SECONDS:
                 text = f"{wait.call} overtakes {other.call}, of {other.since:.1f}"
-                yield self._wrong("bound", at, text)
+                yield Violation("bound", at, text)
             if other.counts_from()[1] < earliest - 0.001:
                 text = f"{wait.call} offered {agent.id} before {other.call}"
                 text += f", who counts from {other.counts_from()[1]:.2f} and not {earliest:.2f}"
-                yield self._wrong("order", at, text)
+                yield Violation("order", at, text)
 
     def _waits_around(self, wait: Wait, at: float) -> bool:
         """Whether they were waiting, as looked at, and went on waiting."""
@@ -237,7 +233,7 @@ class Turns:
             first = self._first(other, state, chosen, decision.before, wait)
             if first or all_:
                 text = f"{wait.call} offered {chosen.id}, and not {other.id}: {first or 'all ring'}"
-                yield self._wrong("strategy", at, text)
+                yield Violation("strategy", at, text)
 
     def _first(
         self, one: AgentPlan, its: State, other: AgentPlan, theirs: State, wait: Wait
@@ -290,17 +286,15 @@ class Turns:
                 if state.free:
                     idle_since = at if idle_since is None else idle_since
                     continue
-                if idle_since is not None and at - idle_since > IDLE_SECONDS_MAX:
-                    if self.steady(idle_since - BEFORE_SECONDS, at):
-                        text = f"{agent.id} is free, and {wait.call} waits"
-                        yield self._wrong("idle", idle_since, text)
+                long = idle_since is not None and at - idle_since > IDLE_SECONDS_MAX
+                if idle_since is not None and long and self.steady(idle_since - BEFORE_SECONDS, at):
+                    text = f"{agent.id} is free, and {wait.call} waits"
+                    yield Violation("idle", idle_since, text)
                 idle_since = None
 
     def _told_nothing(self, wait: Wait) -> Iterator[Violation]:
         """A caller for whom nobody works is told so."""
         levels = dict.fromkeys(wait.step.skills, 1)
-        from cti.simulation.waits import fits
-
         anybody = replace(wait, wanted=None)  # who was wanted may be away: others will do
         able = [id_ for id_, plan in self.plans.items() if fits(plan, anybody, levels)]
         moments = sorted(
@@ -313,10 +307,10 @@ class Turns:
             if not works and at < wait.until:
                 alone_since = at if alone_since is None else alone_since
                 continue
-            if alone_since is not None and at - alone_since > NOBODY_SECONDS_MAX:
-                if self.steady(alone_since - BEFORE_SECONDS, at):
-                    text = f"{wait.call} waits for nobody, and is not told"
-                    yield self._wrong("told nothing", alone_since, text)
+            long = alone_since is not None and at - alone_since > NOBODY_SECONDS_MAX
+            if alone_since is not None and long and self.steady(alone_since - BEFORE_SECONDS, at):
+                text = f"{wait.call} waits for nobody, and is not told"
+                yield Violation("told nothing", alone_since, text)
             alone_since = None
 
     # -- rings --------------------------------------------------------------------
@@ -333,7 +327,7 @@ class Turns:
             whole = at - began > RINGS_WHOLE_SECONDS
             if not whole and (ring is None or ring.answered_at is None):
                 text = f"{data['agent_id']} missed a ring of {at - began:.1f} s"
-                yield self._wrong("missed", at, text)
+                yield Violation("missed", at, text)
         for agent in self.plans:
             yield from self._after_missed(agent)
 
@@ -352,7 +346,7 @@ class Turns:
         for at in asked | paused:
             fair = any(abs(at - missed) < 0.01 for missed in misses)
             if not fair and self.steady(at - BEFORE_SECONDS, at + AFTER_SECONDS):
-                yield self._wrong("missed", at, f"{agent} missed no ring, and is told so")
+                yield Violation("missed", at, f"{agent} missed no ring, and is told so")
         for at in misses:
             before = self.people.at(agent, at - 0.001)
             if not self.steady(at - 25, at + AFTER_SECONDS) or before.presence != "RESERVED":
@@ -366,9 +360,9 @@ class Turns:
             was_paused = any(abs(at - one) < 0.01 for one in paused)
             if not chose and was_paused != (before.missed > 0):
                 text = f"{agent} missed {before.missed + 1} rings, paused: {was_paused}"
-                yield self._wrong("missed", at, text)
+                yield Violation("missed", at, text)
             elif not (chose or was_paused or any(abs(at - one) < 0.01 for one in asked)):
-                yield self._wrong("missed", at, f"{agent} is not asked whether they are there")
+                yield Violation("missed", at, f"{agent} is not asked whether they are there")
 
     def _losers(self) -> Iterator[Violation]:
         """Once somebody has answered, no other phone rings for that caller."""
@@ -381,7 +375,7 @@ class Turns:
                 until = self.checker.stops_ringing(ring)
                 if ring.channel_id != data["leg_id"] and until > at + LOSERS_RING_SECONDS_MAX:
                     text = f"{ring.name} rings for a caller whom {data['agent_id']} has"
-                    yield self._wrong("still rings", at, text)
+                    yield Violation("still rings", at, text)
 
     def _two_callers(self) -> Iterator[Violation]:
         """Nobody talks with two callers."""
@@ -395,7 +389,7 @@ class Turns:
                         both = min(until, before) - max(at, since)
                         if call != found["call"] and both > 0 and self.steady(at - 8, at):
                             text = f"{ring.name} talks in two calls"
-                            yield self._wrong("two callers", max(at, since), text)
+                            yield Violation("two callers", max(at, since), text)
                     talks[ring.name].append((at, until, found["call"]))
 
     # -- who rings again ------------------------------------------------------------
@@ -423,7 +417,7 @@ class Turns:
             gender = wait.gender in (None, plan.gender) and wait.language in plan.languages
             if gender and (rests or all(state.free for state in around)):
                 text = f"{call.id} was with {agent} until {left_at:.2f}, and is offered {ask.agent}"
-                yield self._wrong("return", ask.at, text)
+                yield Violation("return", ask.at, text)
 
     # -- nobody's business ------------------------------------------------------------
 
@@ -434,7 +428,7 @@ class Turns:
             if own or frame.type.startswith("said."):
                 continue
             if any(word in str(frame.data) for word in PRIVATE):
-                yield self._wrong("private", frame.at, f"{frame.agent} is told of a pause")
+                yield Violation("private", frame.at, f"{frame.agent} is told of a pause")
 
 
 def _asks(wait: Wait, at: float) -> str:

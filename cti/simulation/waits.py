@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from cti.people.agents import Orient
 from cti.simulation.actors import AgentPlan
+from cti.simulation.verdicts import Call, seconds
 from ivr.flow import Flow
 from ivr.steps import LineStep
 
 if TYPE_CHECKING:
-    from cti.simulation.checker import Call, Checker
+    from cti.simulation.checker import Checker
 
 # What the line promises (docs/flows.md): so many seconds count as waited already.
 DANGER_SECONDS = 7200.0
@@ -184,7 +184,7 @@ class _Reader:
         elif kind == "call.frequent":
             self.behind = True
         elif kind == "call.returned":
-            self.back_to = data["agent_id"] if "agent_id" in data else None
+            self.back_to = data["agent_id"]
         elif kind == "call.oriented":
             self.oriented = True
             self.wanted = self.checker.oriented_to(self.call.id, at)
@@ -192,8 +192,6 @@ class _Reader:
             yield from self._leg(at, kind, data)
 
     def _enters(self, at: float, set_: dict[str, Any]) -> Iterator[Wait]:
-        from cti.simulation.checker import seconds
-
         yield from self._stop(at)
         if self.answered and not self.oriented:
             self.first = (self.stepped, True)  # a wire that failed may have kept their place

@@ -304,7 +304,7 @@ def test_a_planted_bug_is_caught(bug: Patch, kind: str, monkeypatch: pytest.Monk
 
 def test_without_a_bug_the_same_days_are_as_they_should_be() -> None:
     for day in (any_day, everybody_rings, rings_are_missed):
-        for number in range(5):
+        for number in range(3):
             assert run.run_world(day(number), f"bug/{number}").found == [], (day, number)
 
 
