@@ -111,7 +111,10 @@ class Free:
 
     def __init__(self, agents: Iterable[Agent]) -> None:
         self._agents = [a for a in agents if a.outbox.screens and a.presence in _MAY_BE_FREE]
-        self._ready = [a for a in self._agents if a.presence is Presence.READY]
+        # Who has said a moment ago that their shift ends may still be READY.
+        self._ready = [
+            a for a in self._agents if a.presence is Presence.READY and a.cannot_take() is None
+        ]
         self._taken: set[str] = set()
         self._sorted: dict[tuple[str, str, str | None], list[Agent]] = {}
         self._left: dict[object, Iterator[Agent]] = {}  # by kind of need: who is left for it
