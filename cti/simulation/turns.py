@@ -53,7 +53,7 @@ class Turns:
         """Every turn that was not kept."""
         for decision in self.people.decisions:
             at = decision.at
-            if not self.steady(at - BEFORE_SECONDS, at + AFTER_SECONDS):
+            if not self.steady(at - BEFORE_SECONDS, at + AFTER_SECONDS) or self._back(decision):
                 continue
             yield from self._shift(decision)
             wait = self._wait_of(decision)
@@ -87,7 +87,7 @@ class Turns:
             found["gender"] += wait.gender is not None
             found["skills"] += bool(wait.step.skills)
             found["young"] += wait.young
-            found["danger"] += wait.danger
+            found["danger"] += wait.danger > 0
             found["behind"] += wait.behind
             found["lost"] += wait.first[0]
             found["returned"] += wait.back_to == decision.agent
@@ -102,6 +102,16 @@ class Turns:
         for _, _, op, _ in self.checker.legs:
             found["missed"] += op == "leg.missed"
         return +found
+
+    def _back(self, decision: Decision) -> bool:
+        """Whether nobody answered whom this agent had chosen: the caller is theirs again."""
+        return any(
+            data.get("type") == "call.came_back"
+            and data["agent_id"] == decision.agent
+            and abs(at - decision.at) < RESERVED_SECONDS
+            for at, op, data in self.checker.calls[decision.call].entries
+            if op == "event"
+        )
 
     def _wait_of(self, decision: Decision) -> Wait | None:
         """What the caller waited for as this agent was chosen; None: it changed at that instant."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cti.simulation.checker import Checker
 
 # What the line promises (docs/flows.md): so many seconds count as waited already.
-DANGER_SECONDS = 7200.0
+DANGER_SECONDS = (0.0, 600.0, 1800.0, 7200.0)  # by its level; by a key, the highest
 LOST_SECONDS = 3600.0  # they had somebody, and lost them
 YOUNG_SECONDS = 600.0
 BEHIND_SECONDS = 600.0
@@ -41,7 +41,7 @@ class Wait:
     language: str = "fr"
     gender: str | None = None
     young: bool = False
-    danger: bool = False
+    danger: int = 0  # its level
     first: tuple[bool, bool] = (False, False)  # whether they had somebody and lost them, at least
     behind: bool = False
     wanted: str | None = None  # oriented to this person
@@ -53,7 +53,7 @@ class Wait:
     def counts_from(self) -> tuple[float, float]:
         """The earliest and the latest moment from which this caller may count as waiting."""
         at = self.since + BEHIND_SECONDS * self.behind - YOUNG_SECONDS * self.young
-        at -= DANGER_SECONDS * self.danger
+        at -= DANGER_SECONDS[self.danger]
         surely, perhaps = self.first
         return at - LOST_SECONDS * perhaps, at - LOST_SECONDS * surely
 
@@ -105,7 +105,7 @@ class _Reader:
         self.wait: Wait | None = None
         self.entered: Wait | None = None  # the line they are in, while they are offered to somebody
         self.live: set[str] = set()  # legs that ring
-        self.language, self.danger, self.step = "fr", False, ""
+        self.language, self.danger, self.step = "fr", 0, ""
         self.told: dict[str, str] = {}
         self.first = (False, False)
         self.answered = self.behind = self.oriented = self.stepped = False
@@ -171,7 +171,7 @@ class _Reader:
         if "language" in set_ or "danger" in set_:
             self.language = set_.get("language") or self.language
             if set_.get("danger"):
-                self.danger = True
+                self.danger = len(DANGER_SECONDS) - 1
                 self.first = (self.first[0], True)  # how much more, nobody promises
             yield from self._change(at)
         if "step" in set_:
@@ -186,7 +186,7 @@ class _Reader:
         elif kind == "call.returned":
             self.back_to = data["agent_id"]
         elif kind == "call.oriented":
-            self.oriented = True
+            self.oriented, self.danger = True, data.get("danger_level") or self.danger
             self.wanted = self.checker.oriented_to(self.call.id, at)
         elif kind and kind.startswith("leg."):
             yield from self._leg(at, kind, data)

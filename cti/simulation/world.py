@@ -257,9 +257,7 @@ class World:
         names = [agent.id for agent in plan.agents]
         self.presences = MemoryPresence(Random(f"{seed}/presence"), self.database.weather, names)
         self.desks = {
-            agent.id: self.desk_class(
-                self, agent, self._phone(agent), Random(f"{seed}/{agent.id}")
-            )
+            agent.id: self.desk_class(self, agent, self._phone(agent), Random(f"{seed}/{agent.id}"))
             for agent in plan.agents
         }
         for fault in plan.faults:

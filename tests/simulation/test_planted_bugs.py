@@ -15,7 +15,7 @@ from cti.calls.offering import withdraw
 from cti.calls.waiting import Ask, WaitingLines
 from cti.people import choosing
 from cti.people.agents import Agent, Presence
-from cti.people.choosing import Need
+from cti.people.choosing import Free
 from cti.people.team import Team
 from cti.simulation import days, run
 from cti.simulation.actors import AgentPlan
@@ -115,25 +115,25 @@ def first_missed_is_a_pause(patch: pytest.MonkeyPatch) -> None:
 
 
 def who_missed_is_asked_first(patch: pytest.MonkeyPatch) -> None:
-    in_order = choosing.in_order
+    group = Free._group
 
-    def other_way_round(agents: Any, need: Need) -> list[Agent]:
-        return sorted(in_order(agents, need), key=lambda agent: agent.missed == 0)
+    def other_way_round(self: Free, *asked: Any) -> list[Agent]:
+        return sorted(group(self, *asked), key=lambda agent: agent.missed == 0)
 
-    patch.setattr(waiting, "in_order", other_way_round)
+    patch.setattr(Free, "_group", other_way_round)
 
 
 def a_rest_gives_way_to_anybody(patch: pytest.MonkeyPatch) -> None:
-    is_free, reserve = choosing.is_free, Team.reserve
+    init, reserve = Free.__init__, Team.reserve
 
-    def free(agent: Agent, need: Need) -> bool:
-        rests = agent.presence is Presence.WRAP_UP and bool(agent.outbox.screens)
-        return is_free(agent, need) or (rests and agent.id not in need.passed_over)
+    def rests_too(self: Free, agents: Any) -> None:
+        init(self, agents)
+        self._ready = self._agents
 
     async def reserved(self: Team, agent: Agent, call: str, rest_of: str | None = None) -> bool:
         return await reserve(self, agent, call, agent.call_id)
 
-    patch.setattr(choosing, "is_free", free)
+    patch.setattr(Free, "__init__", rests_too)
     patch.setattr(Team, "reserve", reserved)
 
 
@@ -146,21 +146,23 @@ def ring_all_keeps_the_losers(patch: pytest.MonkeyPatch) -> None:
 
 
 def ring_all_rings_one(patch: pytest.MonkeyPatch) -> None:
-    match = waiting.match
-
-    def first_only(asks: Any, agents: Any) -> Any:
-        return [(ask, found[:1]) for ask, found in match(asks, agents)]
-
-    patch.setattr(waiting, "match", first_only)
+    take = Free.take
+    patch.setattr(Free, "take", lambda *asked: take(*asked)[:1])
 
 
 def anybody_can_be_reserved(patch: pytest.MonkeyPatch) -> None:
     async def reserve(self: Team, *_: Any) -> bool:
         return True
 
+    init = Free.__init__
+
+    def all_free(self: Free, agents: Any) -> None:
+        init(self, agents)
+        self._ready = self._agents
+
     patch.setattr(Team, "reserve", reserve)
-    patch.setattr(choosing, "is_free", lambda agent, need: agent.id not in need.passed_over)
-    patch.setattr(waiting, "MAY_BE_FREE", frozenset(Presence))
+    patch.setattr(Free, "__init__", all_free)
+    patch.setattr(choosing, "_MAY_BE_FREE", frozenset(Presence) - {Presence.LOGGED_OUT})
 
 
 def nobody_there_is_not_told(patch: pytest.MonkeyPatch) -> None:
@@ -172,14 +174,13 @@ def strategies_ignored(patch: pytest.MonkeyPatch) -> None:
 
 
 def who_is_asked_is_left_to_chance(patch: pytest.MonkeyPatch) -> None:
-    in_order, chance = choosing.in_order, random.Random("chance")
+    group, chance = Free._group, random.Random("chance")
 
-    def any_order(agents: Any, need: Need) -> list[Agent]:
-        found = in_order(agents, need)
-        chance.shuffle(found)
-        return found
+    def any_order(self: Free, *asked: Any) -> list[Agent]:
+        found = group(self, *asked)
+        return chance.sample(found, len(found))
 
-    patch.setattr(waiting, "in_order", any_order)
+    patch.setattr(Free, "_group", any_order)
 
 
 def who_returns_is_a_stranger(patch: pytest.MonkeyPatch) -> None:
@@ -199,12 +200,12 @@ def who_returns_is_somebody_elses(patch: pytest.MonkeyPatch) -> None:
 
 
 def some_are_forgotten(patch: pytest.MonkeyPatch) -> None:
-    match = waiting.match
+    match = WaitingLines._match
 
-    def skips(asks: Any, agents: Any) -> Any:
-        return [(ask, found) for ask, found in match(asks, agents) if ask.call_id[0] > "3"]
+    def skips(self: WaitingLines) -> Any:
+        return [(ask, found) for ask, found in match(self) if ask.call_id[0] > "3"]
 
-    patch.setattr(waiting, "match", skips)
+    patch.setattr(WaitingLines, "_match", skips)
 
 
 def a_pause_is_told_to_all(patch: pytest.MonkeyPatch) -> None:
