@@ -123,10 +123,14 @@ class Checker:
         return [call.id for call in sorted(calls, key=lambda call: call.opened_at)]
 
     def in_danger(self, call_id: str | None, at: float) -> bool:
-        """Whether this caller had said by then that they are in danger."""
+        """Whether they were known by then to be in danger, by a key or from an agent."""
         call = self.calls.get(call_id or "")
         return call is not None and any(
-            moment <= at and op == "call.stage" and data["set"].get("danger")
+            moment <= at
+            and (
+                (op == "call.stage" and data["set"].get("danger"))
+                or (data.get("type") == "call.oriented" and (data.get("danger_level") or 0) > 1)
+            )
             for moment, op, data in call.entries
         )
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cti.people.agents import Close
 from cti.simulation.actors import Frame
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class State:
     ends_at: float | None = None
     one_more: bool = False
     last_call: str | None = None  # whom they talked with last
+    hurt_in: str | None = None  # the call in which they said that it was abusive
     came_from: str = ""  # what they were before they were reserved
     reserved_at: float = 0.0
 
@@ -160,7 +162,9 @@ class Presences:
             state = replace(state, missed=0, one_more=False, talking_since=at)
         if now == "WRAP_UP" and before == "TALKING":
             minutes = (at - state.talking_since) / 60
-            times = HARD_TIMES if self._checker.in_danger(state.last_call, at) else 1.0
+            hurt = state.last_call is not None and state.last_call == state.hurt_in
+            hard = hurt or self._checker.in_danger(state.last_call, at)
+            times = HARD_TIMES if hard else 1.0
             total = state.minutes + minutes * times
             state = replace(state, talks=state.talks + 1, minutes=total)
         return state
@@ -168,6 +172,8 @@ class Presences:
     def _said(self, state: State, frame: Frame) -> State:
         what, value = frame.type.removeprefix("said."), frame.data["value"]
         match what:
+            case "decided" if isinstance(value[1], Close) and value[1].why == "abusive":
+                return replace(state, hurt_in=value[0])
             case "here":
                 return replace(state, missed=0)
             case "ends_at":
