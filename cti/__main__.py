@@ -136,6 +136,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     simulate.add_argument("--seed", type=int, default=1, help="the same seed: the same worlds")
     simulate.add_argument("--calls", type=int, default=1000, help="how many, at least")
+    simulate.add_argument(
+        "--day", action="store_true", help="whole days: people's habits, and whose turn it was"
+    )
     simulate.add_argument("--processes", type=int, default=1)
     simulate.add_argument("--world", type=int, default=None, help="only this world of the seed")
     simulate.add_argument("--trace", action="store_true", help="tell what happened in that world")

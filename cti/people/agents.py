@@ -12,13 +12,14 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
 from cti import clock
 
 EXPOSURE_SECONDS = 12 * 3600.0
+LAST_TALK_BEFORE_SECONDS = 1200.0  # so near the end of a shift, a talk begins only on a yes
 MESSAGES_KEPT_MAX = 512  # a screen that missed more than this gets a snapshot instead
 
 
@@ -304,6 +305,21 @@ class Agent:
         if (refusal := engagement.check(decision)) is not None:
             return refusal
         engagement.decisions.put_nowait(decision)
+        return None
+
+    def shift_ends_soon(self) -> bool:
+        """Whether they have said that their shift ends before a talk begun now could be long."""
+        if self.shift_ends_at is None:
+            return False
+        left = self.shift_ends_at - clock.now()
+        return left < timedelta(seconds=LAST_TALK_BEFORE_SECONDS)
+
+    def cannot_take(self) -> str | None:
+        """Why somebody who would be READY can take no call; None: they can."""
+        if self.phone_away:
+            return "phone_away"
+        if self.shift_ends_soon() and not self.one_more:
+            return "shift_over"
         return None
 
     def presence_view(self) -> dict[str, Any]:

@@ -84,6 +84,8 @@ def is_free(agent: Agent, need: Need) -> bool:
     """Whether this person may be offered this caller now."""
     if not agent.outbox.screens or agent.id in need.passed_over:
         return False
+    if agent.cannot_take() is not None:  # said a moment ago, or they rest
+        return False
     if agent.presence is Presence.READY:
         return True
     # Their rest after this very caller gives way to them, and to nobody else.
@@ -109,7 +111,10 @@ class Free:
 
     def __init__(self, agents: Iterable[Agent]) -> None:
         self._agents = [a for a in agents if a.outbox.screens and a.presence in _MAY_BE_FREE]
-        self._ready = [a for a in self._agents if a.presence is Presence.READY]
+        # Who has said a moment ago that their shift ends may still be READY.
+        self._ready = [
+            a for a in self._agents if a.presence is Presence.READY and a.cannot_take() is None
+        ]
         self._taken: set[str] = set()
         self._sorted: dict[tuple[str, str, str | None], list[Agent]] = {}
         self._left: dict[object, Iterator[Agent]] = {}  # by kind of need: who is left for it

@@ -21,7 +21,6 @@ from cti.tasks import Group
 
 LOOKED_EVERY_SECONDS = 0.5
 SCREEN_GRACE_SECONDS = 15.0  # a screen that drops may come back before we act on it
-LAST_TALK_BEFORE_SECONDS = 1200.0  # so near the end of a shift, a talk begins only on a yes
 SHIFT_SECONDS_MAX = 24 * 3600.0
 MISSED_MAX = 2  # rings in a row; the first is asked about, this one is a pause
 HARD_TIMES = 2.0  # a hard talk weighs so much more, and its wrap-up is so much longer
@@ -79,7 +78,7 @@ class Team:
         if presence is Presence.READY:
             agent.times_ready += 1
             agent.missed = 0
-            agent.one_more |= self._shift_ends_soon(agent)  # they have been told, and go on
+            agent.one_more |= agent.shift_ends_soon()  # they have been told, and go on
         if presence is Presence.LOGGED_OUT:
             agent.shift_ends_at, agent.one_more = None, False
         if agent.presence in (Presence.RESERVED, Presence.TALKING):
@@ -188,17 +187,8 @@ class Team:
 
     def _if_ready(self, agent: Agent) -> tuple[Presence, str | None]:
         """What somebody who could take a call can truly take."""
-        if agent.phone_away:
-            return Presence.NOT_READY, "phone_away"
-        if self._shift_ends_soon(agent) and not agent.one_more:
-            return Presence.NOT_READY, "shift_over"
-        return Presence.READY, None
-
-    def _shift_ends_soon(self, agent: Agent) -> bool:
-        if agent.shift_ends_at is None:
-            return False
-        left = agent.shift_ends_at - clock.now()
-        return left < timedelta(seconds=LAST_TALK_BEFORE_SECONDS)
+        reason = agent.cannot_take()
+        return (Presence.READY if reason is None else Presence.NOT_READY), reason
 
     def withdraw(
         self, agent: Agent, presence: Presence = Presence.READY, reason: str | None = None

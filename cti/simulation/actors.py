@@ -6,6 +6,8 @@ inside the controller; they tell it things as a screen would, and it may be dead
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -44,7 +46,9 @@ class AgentPlan:
     languages: frozenset[str]
     steady: bool = False  # always acks, answers and ends: the one who keeps the line going
     always: str = ""  # "orient", "end" or "listen": what they do in every talk, after two seconds
-    skills: frozenset[str] = frozenset()
+    skills: Mapping[str, int] = field(default_factory=dict)  # with the level
+    gender: str | None = None
+    stands_in: bool = False
     answers_after_seconds: float | None = None  # always; None: by chance
     own_number: str | None = None  # of a telephone of their own, in place of a desk phone
 
@@ -123,6 +127,20 @@ class Pop:
     over_at: float | None = None
 
 
+@dataclass(frozen=True)
+class Frame:
+    """What a screen was told, by its type; ``said.…``: what somebody told the line with it.
+
+    ``screen.open`` and ``screen.closed``: the screen itself came or went.
+    """
+
+    at: float
+    entries: int  # of the journal, before it
+    agent: str
+    type: str
+    data: Mapping[str, Any]
+
+
 @dataclass
 class Desk:
     """One agent: a screen, a phone, and somebody who uses them."""
@@ -137,6 +155,7 @@ class Desk:
     call: str | None = None  # whom they are talking with, as the screen says
     pops: dict[str, Pop] = field(default_factory=dict)
     rings: list[FakePhoneCall] = field(default_factory=list)
+    last_seen: tuple[str, int] = ("", 0)  # the epoch and the number of the last frame
 
     def __post_init__(self) -> None:
         self.phone.on_ring = self._rings
@@ -151,6 +170,8 @@ class Desk:
         """The screen's connection broke."""
         for pop in self.pops.values():
             pop.over_at = pop.over_at or self.world.loop.time()
+        if self.agent is not None:
+            self._note("screen.closed", {})
         self.controller = self.agent = self.call = None
 
     def _connect(self, controller: Controller) -> None:
@@ -158,11 +179,31 @@ class Desk:
             self.controller = controller
             controller.tell(self._open)
 
+    def _note(self, type_: str, data: Mapping[str, Any]) -> None:
+        now, entries = self.world.loop.time(), self.world.journal.last_number
+        self.world.frames.append(Frame(now, entries, self.plan.id, type_, data))
+
+    def _note_message(self, message: Message) -> None:
+        """A frame of while the screen was away."""
+        at = (message.time - self.world.scenery.began_at).total_seconds()
+        kept = self.world.journal.entries
+        before = bisect_right(kept, message.time, key=lambda entry: entry.at)
+        self.world.frames.append(Frame(at, before, self.plan.id, message.type, message.data))
+
+    def _say(self, what: str, value: Any = None) -> None:
+        self._note(f"said.{what}", {"value": value})
+
     def _open(self) -> None:
         assert self.controller is not None
         self.agent = self.controller.house.team.agents[self.plan.id]
-        self.agent.outbox.open_screen(self._show)
+        outbox = self.agent.outbox
+        outbox.open_screen(self._show)
+        epoch, seq = self.last_seen
+        for message in (outbox.since(seq) if epoch == outbox.epoch else None) or ():
+            self._note_message(message)
+        self.last_seen = outbox.epoch, outbox.last_seq
         shown = self.controller.house.team.snapshot(self.agent)
+        self._note("screen.open", shown["presence"])
         if shown["call"] is not None and shown["call_state"] == "connected":
             self.world.later(0.05, self._connected, shown["call"]["id"])
         self.world.later(0.1, self._look, self.controller)
@@ -180,13 +221,16 @@ class Desk:
             self._choose(Presence.NOT_READY)
         self.world.later(self.chance.uniform(4, 16), self._look, controller)
 
-    def _choose(self, presence: Presence) -> None:
+    def _choose(self, presence: Presence, reason: str | None = None) -> None:
         if self.controller is not None and self.agent is not None:
             agent, team = self.agent, self.controller.house.team
-            self.controller.start(lambda: team.set_presence(agent, presence, None))
+            self._say(presence.value, reason)
+            self.controller.start(lambda: team.set_presence(agent, presence, reason))
 
     def _show(self, message: Message) -> None:
         """A frame arrives. Runs inside the controller: everything happens a moment later."""
+        self._note(message.type, message.data)
+        self.last_seen = self.last_seen[0], message.seq
         if message.type == "call.suggestions":
             return  # these people know by themselves where to orient
         self.world.later(self.chance.uniform(0.001, 0.05), self._seen, self.controller, message)
@@ -300,6 +344,8 @@ class Desk:
         self, controller: Controller, agent: Agent, call: str, decision: Decision
     ) -> None:
         refused = agent.decide(call, decision)
+        if not refused:
+            self._say("decided", (call, decision))
         if not refused and isinstance(decision, Orient) and (decision.together or decision.consult):
             self.world.together.add(call)
         if refused and isinstance(decision, Orient | Close) and self.call == call:

@@ -10,14 +10,14 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
-from cti.people.agents import Presence
-from cti.simulation.actors import Caller, Pop
+from cti.people.agents import Orient, Presence
+from cti.simulation.actors import Caller, Frame, Pop
 from cti.simulation.fake_people import FakePhoneCall
-from cti.simulation.world import BEGAN_AT, PROMPT_SECONDS, World
+from cti.simulation.turns import RETURN_SECONDS, Turns
+from cti.simulation.verdicts import Call, Violation, seconds
+from cti.simulation.world import PROMPT_SECONDS, World
 
 SILENT_SECONDS_MAX = 3.0
 SILENT_SECONDS_MAX_HUNG = 5.0  # while a controller is hung
@@ -25,9 +25,6 @@ WORDLESS_SECONDS_MAX = 60.0
 RECORD_SECONDS_MAX = 1.3  # how exact the end of a call is, where a controller lived
 TWO_RING_SECONDS_MAX = 7.0  # a ring that came late, on a bad wire, until it is taken back
 STILL_RINGS_SECONDS_MAX = 1.3  # a phone, after its caller left
-RING_AFTER_SECONDS = 2.0  # of the flow: before that a caller is offered to nobody
-TURN_SECONDS = 0.3  # between two waits of one call, which is then in no line
-CHOICE_SECONDS = 1.5  # from a choice to the ring, at most, and from being there to being chosen
 CLOSING = frozenset(
     {"appels-en-cours", "au-revoir", "ferme", "personne-disponible", "secours-numeros"}
     | {"fermeture-bienveillante", "fermeture-silencieuse"}
@@ -48,33 +45,6 @@ FELT_SECONDS = {
 }
 
 
-@dataclass(frozen=True)
-class Violation:
-    """Something that must never be."""
-
-    kind: str
-    at: float
-    text: str
-    caller: str = ""
-
-
-@dataclass
-class Call:
-    """What the journal says of one call."""
-
-    id: str
-    channel: str
-    opened_at: float
-    entries: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
-    closed: list[tuple[float, dict[str, Any]]] = field(default_factory=list)  # (end, data)
-
-
-def seconds(stamp: str | datetime) -> float:
-    """A moment as seconds of the world."""
-    moment = datetime.fromisoformat(stamp) if isinstance(stamp, str) else stamp
-    return (moment - BEGAN_AT).total_seconds()
-
-
 class Checker:
     """Looks at one world that is over."""
 
@@ -83,14 +53,27 @@ class Checker:
         self.callers = [c for c in world.callers if c.end is not None]
         self.calls: dict[str, Call] = {}
         self.by_channel: dict[str, list[Call]] = defaultdict(list)
+        self.legs: list[tuple[int, float, str, dict[str, Any]]] = []  # (entry's number, at, …)
         for entry in world.journal.entries:
             self._read(entry.op, seconds(entry.at), entry.data)
+            if entry.op.startswith("leg."):
+                self.legs.append((entry.number, seconds(entry.at), entry.op, entry.data))
+        self.caller_of = {
+            call.id: caller
+            for caller in self.callers
+            if caller.end is not None
+            for call in self.by_channel.get(caller.end.channel_id, [])
+        }
+        self.frames_of: dict[str, list[Frame]] = defaultdict(list)
+        for frame in world.frames:
+            self.frames_of[frame.agent].append(frame)
         self.rings = [
             (at, ring, found)
             for at, ring in world.rings
             if (found := OUR_LEG.fullmatch(ring.channel_id))
         ]
         self.unsteady = self._unsteady()
+        self.turns = Turns(self)
 
     def _read(self, op: str, at: float, data: dict[str, Any]) -> None:
         if op == "call.opened":
@@ -121,13 +104,81 @@ class Checker:
         """Whether a controller lived and heard all through this time."""
         return not any(a <= until and since <= b for a, b in self.unsteady)
 
+    # -- what the judge of turns asks ------------------------------------------
+
+    def life_at(self, at: float) -> int:
+        """Which controller lived then: the first is 1."""
+        return sum(life.began_at <= at for life in self.world.lives)
+
+    def number_of(self, call_id: str) -> str | None:
+        """The number a caller rang from; None: withheld."""
+        caller = self.caller_of.get(call_id)
+        return caller.plan.number if caller is not None else None
+
+    def calls_of_number(self, call_id: str) -> list[str]:
+        """The calls from the same number, until this one, in order."""
+        number, until = self.number_of(call_id), self.calls[call_id].opened_at
+        ids = [c.id for c in self.calls.values() if self.number_of(c.id) == number]
+        calls = [self.calls[id_] for id_ in ids if self.calls[id_].opened_at <= until]
+        return [call.id for call in sorted(calls, key=lambda call: call.opened_at)]
+
+    def in_danger(self, call_id: str | None, at: float) -> bool:
+        """Whether they were known by then to be in danger, by a key or from an agent."""
+        call = self.calls.get(call_id or "")
+        return call is not None and any(
+            moment <= at
+            and (
+                (op == "call.stage" and data["set"].get("danger"))
+                or (data.get("type") == "call.oriented" and (data.get("danger_level") or 0) > 1)
+            )
+            for moment, op, data in call.entries
+        )
+
+    def oriented_to(self, call_id: str, at: float) -> str | None:
+        """The person to whom this caller was oriented last, by then."""
+        found: str | None = None
+        for frame in self.world.frames:
+            if frame.type == "said.decided" and frame.at < at + 0.001:
+                call, decision = frame.data["value"]
+                if call == call_id and isinstance(decision, Orient):
+                    found = decision.agent
+        return found
+
+    def left_talk_before(self, call: Call) -> tuple[float, str] | None:
+        """When this caller left a talk a moment ago, and whom they were with; None: they did not.
+
+        Only where a number is one person's, and they hung up themselves in the middle of it.
+        """
+        number = self.number_of(call.id)
+        people = [plan for plan in self.world.plan.callers if plan.number == number]
+        before = self.calls_of_number(call.id)[-2:-1]
+        if number is None or len(people) != 1 or not before:
+            return None
+        last, caller = self.calls[before[0]], self.caller_of[before[0]]
+        left_at, end = caller.left_at, caller.end
+        if end is None or left_at is None or caller.plan.vanishes or len(end.heard) < 2:
+            return None
+        since, sound = end.heard[-2]
+        agent = sound.removeprefix("people:")
+        alone = sound.startswith("people:") and agent in self.frames_of
+        just_now = call.opened_at - left_at < RETURN_SECONDS and left_at - since > 1.0
+        legs = [op for at, op, _ in last.entries if op.startswith("leg.") and at < left_at]
+        decided = any(
+            frame.type == "said.decided" and left_at - 2.0 < frame.at <= left_at
+            for frame in self.frames_of[agent]
+        )
+        talking = legs[-1:] == ["leg.answered"] and legs.count("leg.answered") == 1
+        return (left_at, agent) if alone and just_now and talking and not decided else None
+
+    # -- everything ------------------------------------------------------------
+
     def check(self) -> list[Violation]:
         """Everything that was wrong in this world, in order of time."""
         found = [
             *self._broken(),
             *self._left_over(),
             *self._offers(),
-            *self._order(),
+            *self.turns.check(),
         ]
         for caller in self.callers:
             found += self._silences(caller)
@@ -312,7 +363,7 @@ class Checker:
             pops = [p for p in acked[ring.channel_id] if p.acked_at and p.acked_at <= at]
             if not any(pop.agent == ring.name for pop in pops):
                 yield Violation("ring without pop", at, f"{ring.channel_id} rings")
-            until = self._stops_ringing(ring)
+            until = self.stops_ringing(ring)
             for since, before, call in ringing[ring.name]:
                 together = min(until, before) - max(at, since)
                 steady = self.steady(max(at, since) - 6, max(at, since))
@@ -326,7 +377,8 @@ class Checker:
                 text = f"{ring.name} rings for a call that ended at {over_at:.2f}"
                 yield Violation("ended call offered", at, text)
 
-    def _stops_ringing(self, ring: FakePhoneCall) -> float:
+    def stops_ringing(self, ring: FakePhoneCall) -> float:
+        """When this phone no longer rang."""
         for moment in (ring.answered_at, ring.ended_at):
             if moment is not None:
                 return moment
@@ -354,70 +406,6 @@ class Checker:
             }
             if names != theirs and not set(names) <= {*theirs, *colleagues}:
                 yield Violation("company", at, f"{ring.name} talks with {names}, offered {theirs}")
-
-    # -- the order of the line -------------------------------------------------
-
-    def _order(self) -> Iterator[Violation]:
-        """Within a class, who has waited longest is offered first."""
-        waits = [wait for call in self.calls.values() for wait in self._waits(call)]
-        cared_for = self._cared_for()
-        for wait in waits:
-            wait.until = min(wait.until, cared_for.get(wait.call, wait.until))
-        for wait in waits:
-            for offered_at in wait.offered:
-                if not self.steady(offered_at - 8, offered_at):
-                    continue
-                for other in waits:
-                    if other.passed_by(wait, offered_at):
-                        text = (
-                            f"offered before {other.call}, who has waited since {other.since:.2f}"
-                        )
-                        yield Violation("order", offered_at, f"{wait.call} {text}")
-
-    def _cared_for(self) -> dict[str, float]:
-        """When a caller was first told that nobody is here, or heard somebody: they wait no more.
-
-        An on-call phone may have them, which no checkpoint of ours tells.
-        """
-        found: dict[str, float] = {}
-        # One who vanished is told too, as far as anybody knows.
-        for end in [caller.end for caller in self.callers if caller.end is not None]:
-            for since, sound in end.heard:
-                if sound.endswith("/personne-disponible") or sound.startswith("people:"):
-                    for call in self.by_channel.get(end.channel_id, []):
-                        found.setdefault(call.id, since)
-        return found
-
-    def _waits(self, call: Call) -> Iterator[Wait]:
-        """Each time this call waited in a line, as its checkpoints tell."""
-        wait: Wait | None = None
-        language = "fr"
-        later, wanted = False, False
-        for at, op, data in call.entries:
-            line = data.get("set", {}).get("line") if op == "call.stage" else None
-            language = (
-                data.get("set", {}).get("language", language) if op == "call.stage" else language
-            )
-            if op == "call.oriented" or (op == "event" and data.get("type") == "call.oriented"):
-                wanted = True
-            if op == "event" and data.get("type") == "call.returned":
-                later = True  # the rest of the person they were with gives way to them
-            if wait is not None and (line or op in ("leg.answered", "call.closed")):
-                wait.until = at
-                yield wait
-                wait, later = None, True
-            if line:
-                since = seconds(data["set"]["waiting_since_at"])
-                life = sum(one.began_at <= at for one in self.world.lives)
-                wait = Wait(call.id, line, language, since, at, later, wanted, life)
-            if wait is not None:
-                wait.languages.add(language)
-                if op == "leg.rung":
-                    wait.offered.append(at)
-                wait.later |= bool(data.get("set", {}).get("danger"))  # they go first from now on
-        if wait is not None:
-            wait.until = self.world.loop.time()
-            yield wait
 
     # -- what is left ----------------------------------------------------------
 
@@ -449,38 +437,6 @@ class Checker:
             held = agent.presence in (Presence.RESERVED, Presence.TALKING)
             if held or agent.engagement is not None:
                 yield Violation("left over", now, f"{agent.id} is {agent.presence}")
-
-
-@dataclass
-class Wait:
-    """One wait of one call in one line."""
-
-    call: str
-    line: str
-    language: str
-    since: float
-    from_: float  # when this wait began to be offered
-    later: bool  # not the first wait of this call
-    wanted: bool
-    life: int
-    until: float = 0.0
-    offered: list[float] = field(default_factory=list)
-    languages: set[str] = field(default_factory=set)
-
-    def passed_by(self, other: Wait, at: float) -> bool:
-        """Whether ``other``, offered at ``at``, was served although this one came before."""
-        return (
-            self.call != other.call
-            and self.line == other.line
-            and not (self.later or other.later or self.wanted or other.wanted)
-            and self.life == other.life
-            and self.languages == other.languages
-            and len(self.languages) == 1
-            and self.since < other.since - 0.001
-            and self.from_ + RING_AFTER_SECONDS + CHOICE_SECONDS < at
-            and self.until > at + TURN_SECONDS
-            and not self.offered
-        )
 
 
 def timeline(world: World, name: str = "") -> str:

@@ -16,8 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from cti.simulation.checker import Checker, Violation, timeline
-from cti.simulation.plans import draw
+from cti.simulation import days, plans
+from cti.simulation.checker import Checker, timeline
+from cti.simulation.days import Day
+from cti.simulation.habits import DayWorld
+from cti.simulation.verdicts import Violation
 from cti.simulation.virtual import Stuck
 from cti.simulation.world import Plan, World
 
@@ -37,6 +40,7 @@ class Tally:
     virtual_seconds: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
+    met: Counter[str] = field(default_factory=Counter)  # what the judge of turns had to judge
     talks_of_three: int = 0
     found: list[tuple[int, Violation, str]] = field(default_factory=list)  # (world, …, timeline)
 
@@ -48,6 +52,7 @@ class Tally:
         self.virtual_seconds += other.virtual_seconds
         self.faults += other.faults
         self.outcomes += other.outcomes
+        self.met += other.met
         self.talks_of_three += other.talks_of_three
         self.found += other.found
 
@@ -57,16 +62,29 @@ def world_seed(seed: str, number: int) -> str:
     return f"{seed}/{number}"
 
 
+def draw(seed: str, day: bool) -> Plan:
+    """The plan of one world: a day of the line, or some minutes with every fault there is."""
+    return days.draw(seed) if day else plans.draw(seed)
+
+
+def world_of(plan: Plan, seed: str, keep_logs: bool = False) -> World:
+    """The world of a plan, not yet begun."""
+    return (
+        DayWorld(plan, seed, keep_logs) if isinstance(plan, Day) else World(plan, seed, keep_logs)
+    )
+
+
 def run_world(plan: Plan, seed: str, number: int = 0) -> Tally:
     """Live through one world and judge it."""
-    world = World(plan, seed)
+    world = world_of(plan, seed)
     try:
         try:
             world.run()
         except Stuck as stuck:
             stopped = Violation("stuck", world.loop.time(), str(stuck))
             return Tally(1, found=[(number, stopped, timeline(world))])
-        violations = Checker(world).check()
+        checker = Checker(world)
+        violations = checker.check()
         return Tally(
             worlds=1,
             calls=len(world.callers),
@@ -76,6 +94,7 @@ def run_world(plan: Plan, seed: str, number: int = 0) -> Tally:
             outcomes=Counter(
                 e.data["outcome"] for e in world.journal.entries if e.op == "call.closed"
             ),
+            met=checker.turns.met(),
             talks_of_three=sum(
                 any(sound.startswith("people:") and "," in sound for _, sound in caller.end.heard)
                 for caller in world.callers
@@ -100,31 +119,36 @@ def unhurried() -> Iterator[None]:
         gc.unfreeze()
 
 
-def run_batch(batch: tuple[str, list[int]]) -> Tally:
+Batch = tuple[str, list[int], bool]  # the run's seed, the worlds, whether they are days
+
+
+def run_batch(batch: Batch) -> Tally:
     """Live through some worlds, one after the other."""
-    seed, numbers = batch
+    seed, numbers, day = batch
     tally = Tally()
     with unhurried():
         for number in numbers:
             name = world_seed(seed, number)
-            tally.add(run_world(draw(name), name, number))
+            tally.add(run_world(draw(name, day), name, number))
     return tally
 
 
-def batches(seed: str, calls: int) -> Iterator[tuple[str, list[int]]]:
+def batches(seed: str, calls: int, day: bool = False) -> Iterator[Batch]:
     """The worlds that have so many callers together, some at a time."""
     numbers: list[int] = []
     number = 0
     while calls > 0:
-        calls -= len(draw(world_seed(seed, number)).callers)
+        calls -= len(draw(world_seed(seed, number), day).callers)
         numbers.append(number)
         number += 1
         if len(numbers) == BATCH_WORLDS or calls <= 0:
-            yield seed, numbers
+            yield seed, numbers, day
             numbers = []
 
 
-def simulate(seed: str, calls: int, processes: int = 1, progress: Say | None = None) -> Tally:
+def simulate(
+    seed: str, calls: int, processes: int = 1, progress: Say | None = None, *, day: bool = False
+) -> Tally:
     """Live through as many worlds as so many calls need."""
     tally, began = Tally(), time.monotonic()
 
@@ -137,11 +161,11 @@ def simulate(seed: str, calls: int, processes: int = 1, progress: Say | None = N
             progress(f"{tally.calls} calls, {rate:.0f} a second, violations in worlds {worlds}")
 
     if processes == 1:
-        for batch in batches(seed, calls):
+        for batch in batches(seed, calls, day):
             take(run_batch(batch))
         return tally
     with multiprocessing.get_context("spawn").Pool(processes, _stand_back) as pool:
-        for part in pool.imap_unordered(run_batch, batches(seed, calls)):
+        for part in pool.imap_unordered(run_batch, batches(seed, calls, day)):
             take(part)
     tally.found.sort(key=lambda found: found[0])
     return tally
@@ -152,7 +176,7 @@ def _stand_back() -> None:
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
-def report(tally: Tally, seed: str, seconds: float, say: Say) -> int:
+def report(tally: Tally, seed: str, seconds: float, say: Say, *, day: bool = False) -> int:
     """Tell what was found. Returns the exit code: 1 when anything was."""
     say(
         f"{tally.calls} calls in {tally.worlds} worlds, {tally.virtual_seconds / 3600:.1f} h of"
@@ -161,10 +185,12 @@ def report(tally: Tally, seed: str, seconds: float, say: Say) -> int:
     )
     say(f"faults: {_told(tally.faults)}")
     say(f"records: {_told(tally.outcomes)}")
+    say(f"seed {seed}; judged: {_told(tally.met)}")
     say(f"violations: {len(tally.found)} {_told(Counter(v.kind for _, v, _ in tally.found))}")
     for number, violation, lines in tally.found[:VIOLATIONS_TOLD_MAX]:
         say(f"\n{violation.kind} at {violation.at:.3f} s, {violation.caller}: {violation.text}")
-        say(f"again: fil simulate-calls --seed {seed} --world {number} --trace")
+        kind = "--day " if day else ""
+        say(f"again: fil simulate-calls {kind}--seed {seed} --world {number} --trace")
         say("\n".join(lines.splitlines()[:TIMELINE_LINES_MAX]))
     return 1 if tally.found else 0
 
@@ -173,10 +199,10 @@ def _told(counts: Counter[str]) -> str:
     return ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))
 
 
-def replay(seed: str, number: int, trace: bool, say: Say) -> int:
+def replay(seed: str, number: int, trace: bool, say: Say, *, day: bool = False) -> int:
     """Live through one world again. Returns the exit code."""
     name = world_seed(seed, number)
-    world = World(draw(name), name, keep_logs=trace)
+    world = world_of(draw(name, day), name, keep_logs=trace)
     try:
         world.run()
         if trace:
@@ -194,7 +220,7 @@ def command(options: Any, say: Say, progress: Say | None) -> int:
     """``fil simulate-calls``."""
     seed = str(options.seed)
     if options.world is not None:
-        return replay(seed, options.world, options.trace, say)
+        return replay(seed, options.world, options.trace, say, day=options.day)
     began = time.monotonic()
-    tally = simulate(seed, options.calls, options.processes, progress)
-    return report(tally, seed, time.monotonic() - began, say)
+    tally = simulate(seed, options.calls, options.processes, progress, day=options.day)
+    return report(tally, seed, time.monotonic() - began, say, day=options.day)

@@ -115,7 +115,7 @@ def _agents(scenario: Scenario) -> list[AgentPlan]:
             frozenset(scenario.languages),
             steady=True,
             always=does[role],
-            skills=frozenset(scenario.skills),
+            skills=dict.fromkeys(scenario.skills, 1),
             answers_after_seconds=scenario.answers_after_seconds,
         )
         for role, count in counts.items()

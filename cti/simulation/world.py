@@ -39,7 +39,7 @@ from cti.people.team import Team
 from cti.records.database import Database
 from cti.records.privacy import Keys
 from cti.records.record import Records
-from cti.simulation.actors import AgentPlan, Caller, CallerPlan, Desk, Pop
+from cti.simulation.actors import AgentPlan, Caller, CallerPlan, Desk, Frame, Pop
 from cti.simulation.fake import FakeAsterisk, Faults
 from cti.simulation.fake_people import FakePhone, FakePhoneCall
 from cti.simulation.stores import MemoryDatabase, MemoryJournal, MemoryPresence
@@ -177,6 +177,10 @@ class Controller:
 class World:
     """Runs one plan. What happened is in its lists, for the checker."""
 
+    caller_class: type[Caller] = Caller
+    desk_class: type[Desk] = Desk
+    seconds_max = WORLD_SECONDS_MAX
+
     def __init__(
         self, plan: Plan, seed: str, keep_logs: bool = False, scenery: Scenery | None = None
     ) -> None:
@@ -191,6 +195,7 @@ class World:
         self.callers_due = 0  # how many will have called
         self.together: set[str] = set()  # calls whose agent asked to stay with the next one
         self.pops: list[Pop] = []
+        self.frames: list[Frame] = []  # of every screen, and what people said with theirs
         self.rings: list[tuple[float, FakePhoneCall]] = []
         self.lives: list[Controller] = []
         self.hangs: list[tuple[float, float]] = []
@@ -213,7 +218,7 @@ class World:
             self.loop.call_soon(self._begin, context=self.context)
             self.loop.run_until(self.plan.healed_at)
             end = self.loop.time()
-            while end < WORLD_SECONDS_MAX and not self._over():
+            while end < self.seconds_max and not self._over():
                 end += 5.0
                 self.loop.run_until(end)
             self.ended_at = end
@@ -252,7 +257,7 @@ class World:
         names = [agent.id for agent in plan.agents]
         self.presences = MemoryPresence(Random(f"{seed}/presence"), self.database.weather, names)
         self.desks = {
-            agent.id: Desk(self, agent, self._phone(agent), Random(f"{seed}/{agent.id}"))
+            agent.id: self.desk_class(self, agent, self._phone(agent), Random(f"{seed}/{agent.id}"))
             for agent in plan.agents
         }
         for fault in plan.faults:
@@ -260,7 +265,7 @@ class World:
         self.later(plan.healed_at, self._heal)
         self._start()
         for caller in plan.callers:
-            Caller(self, caller)
+            self.caller_class(self, caller)
 
     def _phone(self, agent: AgentPlan) -> FakePhone:
         if agent.own_number is not None:
@@ -309,7 +314,7 @@ class World:
         self.loop.kill(controller.life)
 
     def _house(self) -> House:
-        settings = Settings(data=data_directory(), wrap_up_seconds=WRAP_UP_SECONDS, demo=True)
+        settings = self._settings()
         records = Records(cast(Database, self.database), self.journal, KEYS)
         team = Team(
             [self._agent(agent) for agent in self.plan.agents],
@@ -331,6 +336,9 @@ class World:
             catalogue=self.scenery.catalogue,
         )
 
+    def _settings(self) -> Settings:
+        return Settings(data=data_directory(), wrap_up_seconds=WRAP_UP_SECONDS, demo=True)
+
     def _flows(self) -> Flows:
         flows = Flows("line", self.scenery.flows)
         flows.situation, flows.relays = self.scenery.situation, self.scenery.relays
@@ -344,7 +352,9 @@ class World:
             frozenset(Role(role) for role in plan.roles),
             plan.id,
             plan.languages,
-            dict.fromkeys(plan.skills, 1),
+            dict(plan.skills),
+            plan.gender,
+            plan.stands_in,
             own_number=OwnNumber(plan.own_number.encode(), bytes.decode)
             if plan.own_number
             else None,

@@ -169,6 +169,20 @@ def test_the_person_a_caller_was_with_is_first_even_in_their_rest_after_this_cal
     assert not is_free(rosa, Need("regulators", "fr", rest_of="their-call"))
 
 
+def test_near_the_end_of_a_shift_nobody_is_asked_not_even_from_their_rest() -> None:
+    rosa = agent("rosa", shift_ends_at=clock.now() + timedelta(minutes=19))
+    assert order(rosa) == []  # said a moment ago: they are still READY
+    rosa.presence, rosa.call_id = Presence.WRAP_UP, "their-call"
+    assert order(rosa, back_to="rosa", rest_of="their-call") == []
+    rosa.one_more = True
+    assert order(rosa, back_to="rosa", rest_of="their-call") == ["rosa"]
+
+
+def test_whose_phone_is_away_rests_on() -> None:
+    rosa = agent("rosa", presence=Presence.WRAP_UP, call_id="their-call", phone_away=True)
+    assert order(rosa, back_to="rosa", rest_of="their-call") == []
+
+
 def test_each_strategy_has_its_own_first() -> None:
     now = clock.monotonic()
     ada, bea, cleo = agent("ada", free_since=3), agent("bea", free_since=1), agent("cleo")

@@ -13,9 +13,9 @@ import pytest
 
 from cti.people import kept as kept_module
 from cti.people import team as team_module
-from cti.people.agents import Agent, Engagement, Presence, Role
+from cti.people.agents import LAST_TALK_BEFORE_SECONDS, Agent, Engagement, Presence, Role
 from cti.people.choosing import Need
-from cti.people.team import DISPOSITIONS, LAST_TALK_BEFORE_SECONDS, Team
+from cti.people.team import DISPOSITIONS, Team
 
 CALL, OTHER = "a" * 32, "b" * 32
 
