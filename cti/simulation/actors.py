@@ -47,10 +47,10 @@ class AgentPlan:
     steady: bool = False  # always acks, answers and ends: the one who keeps the line going
     always: str = ""  # "orient", "end" or "listen": what they do in every talk, after two seconds
     skills: Mapping[str, int] = field(default_factory=dict)  # with the level
-    gender: str | None = None
-    stands_in: bool = False
     answers_after_seconds: float | None = None  # always; None: by chance
     own_number: str | None = None  # of a telephone of their own, in place of a desk phone
+    gender: str | None = None
+    stands_in: bool = False
 
 
 class Caller:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cti.simulation.actors import AgentPlan
 from cti.simulation.presences import AROUND_SECONDS, WORKING, Decision, Presences, State
 from cti.simulation.verdicts import Violation
-from cti.simulation.waits import BOUND_SECONDS, ROLE_OF, Wait, fits, waits_of
+from cti.simulation.waits import ASKED_AGAIN_SECONDS, BOUND_SECONDS, ROLE_OF, Wait, fits, waits_of
 
 if TYPE_CHECKING:
     from cti.simulation.checker import Checker
@@ -25,7 +25,6 @@ RESUMED_SECONDS = 0.6  # from an offer that came to nothing to being looked at a
 RESERVED_SECONDS = 0.7  # from being chosen to the ring
 IDLE_SECONDS_MAX = 2.0  # somebody free, and a caller whom they could take
 NOBODY_SECONDS_MAX = 20.0  # nobody on duty, and nobody says so (a greeting is heard whole)
-ASKED_AGAIN_SECONDS = 15.0
 RETURN_SECONDS = 175.0
 RINGS_WHOLE_SECONDS = 19.0  # a ring that was missed rang so long
 ROUNDED = 1e-5  # seconds: the journal tells whole microseconds
@@ -176,7 +175,9 @@ class Turns:
     def _asked_again(self, decision: Decision, wait: Wait) -> Iterator[Violation]:
         """Who passed is asked again once the others were, and not at once."""
         passed_at = wait.passed.get(decision.agent)
-        if passed_at is None or decision.at - wait.last_pass >= ASKED_AGAIN_SECONDS - 0.1:
+        if passed_at is None or passed_at < wait.again_from:
+            return
+        if decision.at - wait.last_pass >= ASKED_AGAIN_SECONDS - 0.1:
             return
         again = any(
             frame.type == "said.READY" and passed_at - 0.1 <= frame.at <= decision.at
@@ -265,7 +266,10 @@ class Turns:
         if strategy == "fewest_calls" and its.talks != theirs.talks:
             few = f"{its.talks} talks and not {theirs.talks}"
             return few if its.talks < theirs.talks else None
-        if strategy == "least_load" and abs(its.minutes - theirs.minutes) > 0.001:
+        close = 0 < abs(its.minutes - theirs.minutes) < 0.001
+        if strategy == "least_load" and close:  # a screen cannot tell
+            return None
+        if strategy == "least_load" and its.minutes != theirs.minutes:
             load = f"{its.minutes:.2f} minutes and not {theirs.minutes:.2f}"
             return load if its.minutes < theirs.minutes else None
         if its.free_since is None or theirs.free_since is None:

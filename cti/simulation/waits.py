@@ -25,6 +25,7 @@ YOUNG_SECONDS = 600.0
 BEHIND_SECONDS = 600.0
 BOUND_SECONDS = 12_000.0  # nobody is overtaken by who came so much later
 NOBODY_CAME_SECONDS = 1.0  # from being found to be alone to hearing so, at most
+ASKED_AGAIN_SECONDS = 15.0  # after the last who passed, when nobody else was there
 ROLE_OF = {"regulators": "regulator", "listeners": "listener"}
 
 
@@ -48,6 +49,7 @@ class Wait:
     back_to: str | None = None
     unsure: bool = False  # a controller that died may have known more
     passed: Mapping[str, float] = field(default_factory=dict)  # agent, and when they passed
+    again_from: float = 0.0  # who had passed before may be asked again
     until: float = 0.0
 
     def counts_from(self) -> tuple[float, float]:
@@ -222,6 +224,11 @@ class _Reader:
         event, leg = kind.removeprefix("leg."), data["leg_id"]
         if event == "rung":
             yield from self._stop(at, chosen=True)
+            if (
+                self.entered is not None
+                and at - self.entered.last_pass >= ASKED_AGAIN_SECONDS - 0.1
+            ):
+                self.entered = replace(self.entered, again_from=at)
             self.live.add(leg)
         elif event == "answered":
             yield from self._stop(at)

@@ -24,7 +24,7 @@ from ivr.steps import LineStep
 from tests.stories import Deed, Story, Tell
 
 REGULATORS = tuple(
-    AgentPlan(id_, frozenset({"regulator"}), frozenset({"fr"}), True, "listen", frozenset(), after)
+    AgentPlan(id_, frozenset({"regulator"}), frozenset({"fr"}), True, "listen", {}, after)
     for id_, after in (("rosa", 3.0), ("remy", 2.0), ("ada", 4.0))
 )
 
