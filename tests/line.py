@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -36,6 +37,7 @@ from cti.rehearsal.phone import Phone, PhoneCall
 from cti.rehearsal.sound import RATE, Samples, correlation, read_wav, rms_dbfs
 
 NUMBER = "0800190000"
+CALLERS = itertools.count()
 SCREEN_SECONDS_MAX = 5.0
 READY_SECONDS_MAX = 60.0  # two seconds on a machine that does nothing else
 os.environ["ENGINE_RESTART"] = "no"  # an engine of a test that was killed must not come back
@@ -217,10 +219,9 @@ class Line:
                     await desk.be("LOGGED_OUT")
 
     @asynccontextmanager
-    async def caller(
-        self, number: str = "0199000042", hz: float = 440, **more: Any
-    ) -> AsyncIterator[Phone]:
-        """Somebody's telephone."""
+    async def caller(self, number: str = "", hz: float = 440, **more: Any) -> AsyncIterator[Phone]:
+        """Somebody's telephone; its number is nobody else's, for one who rings again is known."""
+        number = number or f"0199002{next(CALLERS) % 1000:03d}"
         async with Phone(number, server=self.server, tone_hz=hz, **more) as phone:
             yield phone
 

@@ -18,7 +18,7 @@ from cti.asterisk.caller import CallerLeg
 from cti.asterisk.exchange import Exchange
 from cti.asterisk.legs import ChannelLeg
 from cti.calls import call as call_module
-from cti.calls import offering, talking
+from cti.calls import handover, offering
 from cti.calls import waiting as waiting_module
 from cti.calls.reception import Reception
 from cti.calls.state import Stage
@@ -119,7 +119,7 @@ def says_no_goodbye(patch: pytest.MonkeyPatch) -> None:
         await house.exchange.hang_up(call.caller)
         return Stage.ENDED
 
-    patch.setattr(talking, "farewell", farewell)
+    patch.setattr(handover, "farewell", farewell)
 
 
 def joins_all_in_one_bridge(patch: pytest.MonkeyPatch) -> None:

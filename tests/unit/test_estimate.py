@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from types import SimpleNamespace
 from typing import cast
@@ -32,7 +32,8 @@ from cti.calls.house import House
 from cti.calls.state import Call
 from cti.people.agents import Agent, Engagement, Presence, Role
 from ivr.walk import Outlook
-from tests.unit.test_waiting import NOW
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 RING = 8.0
 FIVE_MINUTES = [Past(300.0, 20.0)] * 20
