@@ -50,10 +50,13 @@ export const ENDED = {
   lost: "La liaison s'est coupée",
 };
 
+// Of a caller whose talk broke off a moment ago.
+export const RETURNED = "La conversation de cette personne s'est coupée il y a un instant : elle rappelle. Accueillez-la sans lui faire tout redire.";
+
 // Why somebody who had been oriented is offered again.
 export const CAME_BACK = {
-  not_answered: "La personne à qui vous l'aviez confiée n'a pas répondu. Votre mot est gardé : vous pourrez choisir quelqu'un d'autre.",
-  nobody_there: "Personne n'a pu répondre à temps dans cette équipe. Votre mot est gardé : vous pourrez choisir autrement.",
+  not_answered: "La personne à qui vous l'aviez confiée n'a pas répondu. Vous pourrez choisir quelqu'un d'autre.",
+  nobody_there: "Personne n'a pu répondre à temps dans cette équipe. Vous pourrez choisir autrement.",
 };
 
 // Why nobody came to a talk.
@@ -94,7 +97,7 @@ export const MISSING = {
 // With whom else the agent has the caller.
 export const WITH = {
   consulting: (name) => `Vous consultez ${name}. La personne entend la musique, et un mot de temps en temps.`,
-  consulted_by: (name) => `${name} vous consulte. La personne entend la musique : elle ne vous entend ni l'un ni l'autre.`,
+  consulted_by: (name) => `${name} vous consulte. La personne entend la musique : elle n'entend pas ce que vous vous dites.`,
   came: (name) => `Vous êtes trois : ${name} a pris le relais. Raccrochez quand vous voulez, la personne reste avec ${name}.`,
   stays: (name) => `Vous êtes trois : ${name} reste un moment. La personne est avec vous maintenant.`,
 };
@@ -105,8 +108,15 @@ export const GONE = {
   stays: (name) => `${name} a raccroché : vous êtes deux, la personne et vous.`,
 };
 
+// What leaving means, with whom else has the caller; without anybody, the call ends.
+export const LEAVING = {
+  consulted_by: (name) => `Vous retirer ? ${name} retrouvera la personne.`,
+  came: (name) => `Vous retirer ? La personne reste avec ${name}.`,
+  stays: (name) => `Vous retirer ? La personne reste avec ${name}.`,
+};
+
 // How much danger an agent sees.
-export const DANGER = ["", "Danger faible signalé : restez attentif.", "Danger élevé signalé : cette personne a besoin d'aide sans attendre.", "Danger signalé : cette personne est peut-être en danger immédiat."];
+export const DANGER = ["", "Danger faible signalé : gardez-le en tête.", "Danger élevé signalé : cette personne a besoin d'aide sans attendre.", "Danger signalé : cette personne est peut-être en danger immédiat."];
 
 // What to say to somebody who is silent, when the line has not noticed by itself.
 export const SILENT_GUIDE = {
