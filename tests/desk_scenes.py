@@ -20,7 +20,10 @@ from cti.people.agents import Agent, Presence, Role
 from tests.desk_page import Desk, chromium, desk_at
 
 Scene = Callable[[Desk], Awaitable[None]]
-HANDOVER = "Vient de perdre son frère. Parle bas, sa famille dort à côté.\nSouhaite surtout être écouté, pas de conseil."
+HANDOVER = (
+    "Vient de perdre son frère. Parle bas, sa famille dort à côté.\n"
+    "Souhaite surtout être écouté, pas de conseil."
+)
 SUGGESTIONS = [
     {
         "to": {"agent": "lea"},
