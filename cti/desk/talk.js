@@ -88,6 +88,7 @@ export function renderTalk() {
   if (!talking) return;
   const other = call.colleague ?? null;
   const aside = ["consulting", "consulted_by"].includes(other?.how);
+  $("talk").hidden = other?.how === "consulting"; // what can be done is said with the colleague
   renderCompany(other);
   oneOf($("hold"), $("held"), call.held && !aside, other !== null);
   oneOf($("mute"), $("muted"), call.muted, aside || call.held);
@@ -95,7 +96,6 @@ export function renderTalk() {
   renderKeys(call.keys ?? []);
   const mine = !other || other.how === "stays"; // the caller is for me to hand on
   $("guide-open").hidden = $("abusive").hidden = !mine;
-  $("end").hidden = other?.how === "consulting"; // to leave is to entrust the caller
   put($("end"), other || call.inviting ? "Me retirer" : "Terminer");
   $("guide-open").setAttribute("aria-expanded", String(local.guide));
   $("guide").hidden = !local.guide || !mine || local.closing !== null;
