@@ -16,7 +16,7 @@ from cti.records.last_good import KnownSessions
 from cti.web.app import make_app
 
 ORIGIN = "http://desk.test"
-PASSWORDS = {"rosa": "demo-rosa", "lea": "demo-lea", "ada": "demo-ada"}
+PASSWORDS = {who: f"demo-{who}" for who in ("rosa", "lea", "ada", "sam")}
 
 
 @dataclass
@@ -102,7 +102,7 @@ class MemoryPresences:
 
 
 class House:
-    """The web application with Rosa (regulator), Léa (listener) and Ada (admin)."""
+    """The web application with a regulator, a listener, an admin and a supervisor."""
 
     def __init__(
         self,
@@ -114,6 +114,7 @@ class House:
             Agent("rosa", "Rosa", frozenset({Role.REGULATOR}), "rosa"),
             Agent("lea", "Léa", frozenset({Role.LISTENER}), "lea"),
             Agent("ada", "Ada", frozenset({Role.ADMIN}), "ada"),
+            Agent("sam", "Sam", frozenset({Role.SUPERVISOR}), "sam"),
         ]
         self.wrapups: list[tuple[str, str, str]] = []
         self.team = Team(
@@ -176,6 +177,20 @@ class House:
         self.team.move(agent, Presence.TALKING)
         agent.outbox.push("call.connected", {"call": agent.engagement.view})
 
+    def told(self, id_: str, **changes: object) -> Message:
+        """Something about the call changed: on the sheet, and told."""
+        agent = self.agent(id_)
+        assert agent.engagement
+        agent.engagement.view |= changes
+        news = {"id": agent.engagement.call_id, **changes}
+        return agent.outbox.push("call.updated", {"call": news})
+
+    def tell(self, id_: str, type_: str, **data: object) -> Message:
+        """One more message about the agent's call."""
+        agent = self.agent(id_)
+        assert agent.engagement
+        return agent.outbox.push(type_, {"call": {"id": agent.engagement.call_id}, **data})
+
     def lose(self, id_: str) -> None:
         """The agent's phone dropped: the caller is held, and the same agent is offered again."""
         agent = self.agent(id_)
@@ -184,13 +199,13 @@ class House:
         agent.outbox.push("call.ended", {"call": {"id": call_id}, "reason": "lost"})
         self.offer(id_, call_id)
 
-    def end(self, id_: str) -> None:
+    def end(self, id_: str, reason: str = "ended", form: bool = True, hard: bool = False) -> None:
         """The talk is over; wrap-up begins."""
         agent = self.agent(id_)
         assert agent.engagement
         call_id, agent.engagement = agent.engagement.call_id, None
-        agent.outbox.push("call.ended", {"call": {"id": call_id}})
-        self.team.start_wrap_up(agent, call_id)
+        agent.outbox.push("call.ended", {"call": {"id": call_id}, "reason": reason})
+        self.team.start_wrap_up(agent, call_id, hard=hard, form=form)
 
 
 def call_view(call_id: str, **changes: object) -> dict[str, object]:

@@ -21,6 +21,7 @@ from cti import clock
 from cti.asterisk.ari import AriConflict, AriError, LegGone
 from cti.asterisk.exchange import consult_bridge, held_bridge
 from cti.asterisk.legs import ChannelLeg
+from cti.calls.company import tell_company
 from cti.calls.hearing import watch
 from cti.calls.house import House
 from cti.calls.state import LINE_OF, Call, Talk
@@ -149,6 +150,7 @@ async def consult(call: Call, house: House) -> None:
     for talk, other in ((call.talk, call.consulting), (call.consulting, call.talk)):
         named = {"id": other.agent.id, "name": other.agent.name}
         talk.agent.outbox.push("call.consulting", {"call": {"id": call.id}, "agent": named})
+    tell_company(call)
 
 
 async def take_back(call: Call, house: House, reason: str | None = None) -> None:

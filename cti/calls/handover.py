@@ -40,6 +40,7 @@ from cti.calls.aside import (
     take_back,
 )
 from cti.calls.closing import Why, begin_closing, say_closing
+from cti.calls.company import tell_company
 from cti.calls.hearing import watch
 from cti.calls.house import House
 from cti.calls.offering import first_of, offer, offer_around, withdraw_ringing
@@ -88,6 +89,7 @@ async def converse(call: Call, house: House, line: Line) -> Stage:
         news = await next_news(call)
         if call.inviting is not None and call.inviting.done():
             invited, call.inviting = call.inviting.result(), None
+            tell_company(call)
             if invited is not None:
                 for talk, decision in news:  # decided at that instant: heard once they are there
                     if decision is not None and talk.agent.engagement is not None:
@@ -180,6 +182,7 @@ async def follow(call: Call, house: House, line: Line, decision: Orient) -> Stag
         return await leave_to_consulted(call, house)
     if decision.together or decision.consult:
         call.inviting = asyncio.create_task(invite(call, house, decision))
+        tell_company(call)
         return None
     return await orient(call, house, decision, line)
 
@@ -369,6 +372,7 @@ async def _stop_inviting(call: Call, house: House) -> None:
     assert call.inviting is not None
     inviting, call.inviting = call.inviting, None
     inviting.cancel()
+    tell_company(call)
     await asyncio.wait({inviting})
     withdraw_ringing(call, house, "withdrawn")
 
@@ -424,6 +428,7 @@ def _tell_joined(call: Call) -> None:
     for talk, other in ((call.talk, call.staying), (call.staying, call.talk)):
         joined = {"id": other.agent.id, "name": other.agent.name}
         talk.agent.outbox.push("call.joined", {"call": {"id": call.id}, "agent": joined})
+    tell_company(call)
 
 
 async def leave(call: Call, house: House, talk: Talk) -> None:

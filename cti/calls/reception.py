@@ -21,6 +21,7 @@ from cti.asterisk.legs import ChannelLeg
 from cti.calls.aside import heard_again
 from cti.calls.asking import renew
 from cti.calls.call import close, failed, handle_call
+from cti.calls.company import tell_company
 from cti.calls.deciding import check
 from cti.calls.hearing import show_key, watch
 from cti.calls.house import House
@@ -427,6 +428,7 @@ class Reception:
                 call.caller.place = bridge
                 call.caller.astray.set()
                 call.caller.bridge_known &= agents_bridge == bridge  # else they are joined anew
+        tell_company(call)
         for talk in call.talks:
             if talk.agent.engagement is not None:
                 talk.agent.outbox.push("call.connected", {"call": talk.agent.engagement.view})

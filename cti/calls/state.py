@@ -132,6 +132,8 @@ class Call:
             **self.danger_view(),
             "held": self.aside,
             "muted": False,
+            "inviting": False,
+            "colleague": None,
             "told": self.told(),
             "keys": list(self.keys),
             "sound": None,

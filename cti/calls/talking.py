@@ -11,6 +11,7 @@ from cti.asterisk.ari import AriConflict, AriError, LegGone
 from cti.asterisk.caller import is_waiting
 from cti.asterisk.exchange import TOLD_SECONDS_MAX
 from cti.asterisk.legs import ChannelLeg
+from cti.calls.company import tell_company
 from cti.calls.house import House
 from cti.calls.offering import (
     RECALL_SECONDS_MAX,
@@ -189,6 +190,7 @@ def part(call: Call, house: House, talk: Talk, reason: str) -> None:
     talk.agent.outbox.push("call.ended", {"call": {"id": call.id}, "reason": reason})
     hard = call.danger >= DANGER_HARD or call.closing == "abusive"
     house.team.start_wrap_up(talk.agent, call.id, hard=hard, form=call.closing is None)
+    tell_company(call)
 
 
 def write_end(call: Call, house: House, talk: Talk, event: LegEvent) -> None:

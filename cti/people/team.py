@@ -83,6 +83,7 @@ class Team:
             agent.shift_ends_at, agent.one_more = None, False
         if agent.presence in (Presence.RESERVED, Presence.TALKING):
             self._pending[agent.id] = (presence, reason)
+            self._tell_presence(agent)
             return None
         self._pending.pop(agent.id, None)
         self.move(agent, presence, reason)
@@ -121,7 +122,7 @@ class Team:
             return "already_extended"
         rest.extended = True
         rest.ends_at += self._wrap_up_seconds
-        agent.outbox.push("presence.changed", agent.presence_view())
+        self._tell_presence(agent)
         return None
 
     async def wrapup_done(self, agent: Agent, call_id: str, disposition: str) -> str | None:
@@ -350,12 +351,21 @@ class Team:
             "advice": advice if may_act else None,
         }
 
+    def _presence_view(self, agent: Agent) -> dict[str, Any]:
+        """What the agent can take now, and what follows their call."""
+        presence, reason = self._pending.get(agent.id, (None, None))
+        following = {"presence": presence.value, "reason": reason} if presence else None
+        return agent.presence_view() | {"next": following}
+
+    def _tell_presence(self, agent: Agent) -> None:
+        agent.outbox.push("presence.changed", self._presence_view(agent))
+
     def snapshot(self, agent: Agent) -> dict[str, Any]:
         """The data of the ``snapshot`` frame: all that one agent's screen shows."""
         engagement = agent.engagement
         return {
             "agent": {"id": agent.id, "name": agent.name, "roles": sorted(agent.roles)},
-            "presence": agent.presence_view(),
+            "presence": self._presence_view(agent),
             "duty": agent.duty_view(),
             "asked": agent.missed > 0 and agent.presence is Presence.READY,
             "call": engagement.view if engagement else None,
@@ -424,7 +434,7 @@ class Team:
         agent.presence, agent.reason, agent.call_id = presence, reason, call_id
         if not same:  # a talk taken back after a restart goes on since it began
             agent.since_at = clock.now()
-        agent.outbox.push("presence.changed", agent.presence_view())
+        self._tell_presence(agent)
         self.moved(agent)
         self.changed.set()
         self.presence_moved()

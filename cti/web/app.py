@@ -43,6 +43,11 @@ BODY_SECONDS_MAX = 10.0
 DESK = Path(__file__).resolve().parent.parent / "desk"
 DESK_FILES = {
     "desk.js": "text/javascript",
+    "page.js": "text/javascript",
+    "presence.js": "text/javascript",
+    "talk.js": "text/javascript",
+    "wire.js": "text/javascript",
+    "words.js": "text/javascript",
     "desk.css": "text/css",
     "icon.svg": "image/svg+xml",
 }

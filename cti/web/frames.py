@@ -229,6 +229,13 @@ class WrapupView(Open):
     form: bool = Field(description="whether wrapup.done is to say what the call came to")
 
 
+class NextPresence(Open):
+    """What follows once the agent is done with the call they have."""
+
+    presence: Literal["LOGGED_OUT", "NOT_READY", "READY"]
+    reason: str | None
+
+
 class PresenceView(Open):
     """What the agent can take now, since when."""
 
@@ -236,6 +243,9 @@ class PresenceView(Open):
     reason: str | None
     since: datetime
     wrap_up: WrapupView | None = Field(default=None, description="in WRAP_UP alone")
+    next: NextPresence | None = Field(
+        default=None, description="what was chosen during a call, and follows it"
+    )
 
 
 class DutyView(Open):
@@ -255,6 +265,16 @@ class Named(Open):
 
     id: str
     name: str
+
+
+class OtherAgent(Named):
+    """The colleague who has the caller too."""
+
+    how: Literal["consulting", "consulted_by", "came", "stays"] = Field(
+        description="consulting: the agent speaks with them alone, the caller waits under music; "
+        "consulted_by: likewise, and the caller is theirs; came: three talk, and the caller is "
+        "theirs now; stays: three talk, and they stay for a while"
+    )
 
 
 class TeamAlert(Open):
@@ -301,6 +321,8 @@ class CallView(CallRef):
     returned: bool = Field(default=False, description="their talk broke off a moment ago")
     held: bool = Field(default=False, description="the caller waits under music")
     muted: bool = Field(default=False, description="the caller does not hear this agent")
+    inviting: bool = Field(default=False, description="a third person is looked for")
+    colleague: OtherAgent | None = Field(default=None, description="who has the caller too")
     told: dict[str, str] = Field(description="what the caller told with keys")
     keys: list[str] = Field(
         default_factory=list,

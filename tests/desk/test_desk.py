@@ -3,109 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
-import pytest_asyncio
-from aiohttp import web
-from playwright.async_api import Browser, Page, WebSocketRoute, async_playwright, expect
+from playwright.async_api import WebSocketRoute, expect
 
-from cti.people.agents import Decline, End, Message, Orient, Presence
-from cti.web.door import GUARD
+from cti.people.agents import Decline, End, Orient, Presence
 from cti.web.screen import SCREENS
-from tests.web_house import House, Settings
+from tests.desk_page import Desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-CHROMIUM = "/usr/bin/chromium"
-CHROMIUM_ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-ACK_SECONDS_MAX = 0.5  # beyond it the call goes to somebody else
-
-expect.set_options(timeout=4_000)
-
-
-class Desk:
-    """A volunteer in front of the desk, and the house behind it."""
-
-    def __init__(self, house: House, page: Page, address: str) -> None:
-        self.house = house
-        self.page = page
-        self.address = address
-        self.scripts_blocked: list[str] = []
-
-    async def sign_in(self, who: str = "rosa") -> None:
-        await self.log_in(who)
-        await expect(self.page.get_by_text("Relié à la ligne")).to_be_visible()
-
-    async def log_in(self, who: str) -> None:
-        await self.page.goto(self.address)
-        await self.page.get_by_label("Identifiant").fill(who)
-        await self.page.get_by_label("Mot de passe").fill(f"demo-{who}")
-        await self.page.get_by_role("button", name="Se connecter").click()
-
-    async def acked(self, message: Message, who: str = "rosa") -> bool:
-        return await self.house.agent(who).outbox.displayed(message, ACK_SECONDS_MAX)
-
-    def cut(self) -> None:
-        """Cut the wire, and let nobody back in for now."""
-        self.house.app[GUARD]._origins = frozenset()
-        for screen in self.house.app[SCREENS].all():
-            screen.stop(4008)
-
-    def mend(self) -> None:
-        """Let screens come back."""
-        self.house.app[GUARD]._origins = frozenset([self.address])
-
-    async def decision(self, who: str = "rosa") -> object:
-        engagement = self.house.agent(who).engagement
-        assert engagement
-        return await asyncio.wait_for(engagement.decisions.get(), 4)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=CHROMIUM_ARGS, headless=True
-        )
-        yield chromium
-        await chromium.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def simulated() -> list[str]:
-    return []
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def desk(browser: Browser, simulated: list[str]) -> AsyncIterator[Desk]:
-    listening = socket.create_server(("127.0.0.1", 0))
-    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-    async def simulate() -> None:
-        simulated.append("called")
-
-    house = House(Settings(origins=[address]), demo_call=simulate)
-    runner = web.AppRunner(house.app, shutdown_timeout=1)
-    await runner.setup()
-    await web.SockSite(runner, listening).start()
-    context = await browser.new_context(locale="fr-FR", viewport={"width": 1280, "height": 720})
-    page = await context.new_page()
-    here = Desk(house, page, address)
-    page.on("pageerror", lambda error: here.scripts_blocked.append(str(error)))
-    yield here
-    await context.close()
-    await runner.cleanup()
-    assert here.scripts_blocked == []
 
 
 async def test_a_volunteer_signs_in_and_says_what_they_can_take(desk: Desk) -> None:
@@ -120,7 +27,7 @@ async def test_a_volunteer_signs_in_and_says_what_they_can_take(desk: Desk) -> N
     await page.get_by_role("button", name="Disponible").click()
     await expect(state).to_have_text("Disponible")
     assert presence() is Presence.READY
-    await page.get_by_role("button", name="En pause").click()
+    await page.get_by_role("button", name="Pause").click()
     await expect(state).to_have_text("En pause")
     assert presence() is Presence.NOT_READY
     await page.get_by_role("button", name="Fin de service").click()
@@ -240,11 +147,11 @@ async def test_ending_asks_once_more_then_wrap_up_is_stored(desk: Desk) -> None:
     await desk.sign_in()
     desk.house.offer("rosa")
     desk.house.connect("rosa")
-    await desk.page.get_by_role("button", name="Terminer l'appel").click()
+    await desk.page.get_by_role("button", name="Terminer", exact=True).click()
     await desk.page.get_by_role("button", name="Oui, terminer").click()
     assert await desk.decision() == End()
     desk.house.end("rosa")
-    await expect(desk.page.locator("#wrapup-left")).to_contain_text("encore")
+    await expect(desk.page.locator("#wrapup-left")).to_contain_text("avant un autre appel")
     await desk.page.get_by_label("Écoute", exact=True).check()
     await desk.page.get_by_role("button", name="J'ai terminé").click()
     await expect(desk.page.locator("#presence-state")).to_have_text("Disponible")
@@ -267,12 +174,19 @@ async def test_a_whole_call_goes_with_the_keyboard_alone(desk: Desk) -> None:
     desk.house.connect("rosa")
     await expect(page.locator("#call-title")).to_have_text("Vous êtes ensemble")
     await keyboard.press("F8")
+    for name in ("Mettre en attente", "Couper mon micro", "Appel silencieux", "Appel abusif"):
+        await keyboard.press("Tab")
+        await expect(page.get_by_role("button", name=name)).to_be_focused()
+    await keyboard.press("Tab")
     await keyboard.press("Tab")
     await expect(page.get_by_label("Transmettre l'appel à")).to_be_focused()
     await keyboard.press("ArrowDown")
     await keyboard.press("ArrowDown")
     await keyboard.press("Tab")
     await keyboard.type("Besoin d'écoute")
+    for label in ("Transférer", "Danger"):
+        await keyboard.press("Tab")
+        await expect(page.get_by_label(label)).to_be_focused()
     await keyboard.press("Tab")
     await keyboard.press("Enter")
     assert await desk.decision() == Orient(line="listeners", handover="Besoin d'écoute")

@@ -7,7 +7,7 @@ import asyncio
 from playwright.async_api import Page, async_playwright, expect
 
 from cti.rehearsal.phone import Phone
-from tests.desk.test_desk import CHROMIUM, CHROMIUM_ARGS
+from tests.desk_page import CHROMIUM, CHROMIUM_ARGS
 from tests.line import NUMBER, Line
 
 CALLER_HZ, ROSA_HZ = 440, 800

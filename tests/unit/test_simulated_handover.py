@@ -409,6 +409,67 @@ def test_a_consultation_is_told_to_both_and_the_hold_to_the_first(tell: Tell) ->
     assert told(story, "lea", "call.ended") == [{"reason": "ended"}]
 
 
+def company(story: Story, name: str) -> list[str | None]:
+    """Who else has the caller, as this agent's screen was told: how, or that they are called."""
+    kept = story.lives[-1].house.team.agents[name].outbox._kept
+    news = [
+        m.data["call"] for m in kept if m.type == "call.updated" and "inviting" in m.data["call"]
+    ]
+    return [
+        "called" if one["inviting"] else one["colleague"] and one["colleague"]["how"]
+        for one in news
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "script", "rosa", "lea"),
+    [
+        ("together", (), ["called", None, "came"], ["stays"]),
+        ("together", ((24.0, hangs_up("rosa")),), ["called", None, "came"], ["stays", None]),
+        ("together", ((24.0, hangs_up("lea")),), ["called", None, "came", None], ["stays"]),
+        (
+            "consult",
+            ((24.0, decides(TakeBack())),),
+            ["called", None, "consulting", None],
+            ["consulted_by"],
+        ),
+        (
+            "consult",
+            ((24.0, decides(ALL_TOGETHER)),),
+            ["called", None, "consulting", "came"],
+            ["consulted_by", "stays"],
+        ),
+        (
+            "consult",
+            ((24.0, hangs_up("rosa")),),
+            ["called", None, "consulting"],
+            ["consulted_by", None],
+        ),
+        ("consult", ((18.5, decides(TakeBack())),), ["called", None], []),
+    ],
+)
+def test_each_screen_is_told_who_else_has_the_caller(
+    tell: Tell,
+    kind: str,
+    script: tuple[tuple[float, Deed], ...],
+    rosa: list[str | None],
+    lea: list[str | None],
+) -> None:
+    story = Handing(kind, "", None, *script)
+    seen: list[list[list[str | None]]] = []
+    story.script = (
+        *story.script,
+        (60.0, lambda _: seen.append([company(story, "rosa"), company(story, "lea")])),
+    )
+    tell(story)
+    assert seen[0] == [rosa, lea], timeline(story)
+
+
+def test_who_else_has_the_caller_is_told_again_after_a_restart(tell: Tell) -> None:
+    story = tell(Handing("consult", "", None, (24.0, crash)))
+    assert company(story, "rosa")[0] == "consulting", timeline(story)
+
+
 def test_a_caller_consulted_about_hears_neither_and_the_two_hear_each_other(tell: Tell) -> None:
     story = tell(Handing("consult", "", None, (24.0, decides(ALL_TOGETHER))))
     assert story.sound_at(23.0) == "music"

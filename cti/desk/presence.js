@@ -1,0 +1,129 @@
+// What I can take: the choice and its reasons, "still there?", the end of my shift, the minutes
+// after a call; and, for supervisors, what they should know of the team.
+
+import { $, counting, desk, hour, lower, make, notice, nowSeconds, put, show } from "./page.js";
+import { command } from "./wire.js";
+import { ALERTS, PAUSES, ROLES, STATES } from "./words.js";
+
+const LAST_TALK_BEFORE_MS = 20 * 60 * 1000; // so near the end, a talk begins only on a yes
+
+export async function choose(presence, reason = null) {
+  if (presence === "READY" && desk.asked) return sayHere();
+  notice("");
+  await command("presence.set", { presence, reason });
+}
+
+async function sayHere() {
+  if (!await command("presence.here", {})) return;
+  desk.asked = false;
+  renderPresence();
+  notice("Merci. Les appels continuent de vous arriver.");
+  $("presence-state").focus();
+}
+
+function stateWords({ presence, reason }) {
+  if (presence === "NOT_READY" && PAUSES[reason]) return PAUSES[reason];
+  return STATES[presence] ?? [presence, ""];
+}
+
+export function renderPresence() {
+  const { presence, reason, next } = desk.presence;
+  const [state, more] = stateWords(desk.presence);
+  $("presence").dataset.presence = presence;
+  put($("presence-state"), state);
+  put($("presence-more"), more);
+  show($("presence-next"), next && next.presence !== "READY"
+    ? `Après cet appel : ${lower(stateWords(next)[0])}` : "");
+  const wanted = next ?? { presence, reason };
+  for (const button of document.querySelectorAll(".choices button")) {
+    const chosen = button.dataset.presence === wanted.presence
+      && (!button.dataset.reason || button.dataset.reason === wanted.reason);
+    button.setAttribute("aria-pressed", String(chosen));
+  }
+  put($("roles"), desk.snapshot.agent.roles.map((role) => ROLES[role] ?? role).join(", "));
+  $("asked").hidden = !desk.asked || presence !== "READY";
+  renderDuty();
+}
+
+function renderDuty() {
+  const { ends_at: endsAt, one_more: oneMore } = desk.duty;
+  const left = endsAt ? Date.parse(endsAt) + desk.clockAheadMs - Date.now() : Infinity;
+  const soon = left < LAST_TALK_BEFORE_MS;
+  $("one-more").hidden = !soon || oneMore || desk.presence.presence === "LOGGED_OUT";
+  const until = endsAt ? `Vous finissez à ${hour(endsAt)}.` : "";
+  show($("duty-words"), oneMore ? `${until} Encore un appel, c'est noté.` : until);
+}
+
+async function noteDuty(event) {
+  event.preventDefault();
+  const [hours, minutes] = $("duty-ends").value.split(/[:h]/i).map(Number);
+  const ends = new Date(Date.now() - desk.clockAheadMs);
+  ends.setHours(hours, minutes, 0, 0);
+  if (ends <= Date.now() - desk.clockAheadMs) ends.setDate(ends.getDate() + 1);
+  if (await command("duty.set", { ends_at: ends.toISOString() })) $("duty").reset();
+}
+
+async function takeOneMore() {
+  if (await command("duty.set", { one_more: true })) notice("Merci. Encore un appel, puis ce sera fini pour vous.");
+}
+
+// The minutes after a call ------------------------------------------------------------
+
+export function renderRest() {
+  const rest = desk.presence.wrap_up;
+  const form = rest?.form ?? true;
+  $("wrapup").hidden = !form;
+  $("no-form").hidden = form;
+  $("extend").hidden = !rest?.may_extend;
+  const more = Number(document.body.dataset.wrapUpSeconds);
+  put($("extend"), more % 60 ? `+ ${more} secondes` : `+ ${more / 60} minute${more > 60 ? "s" : ""}`);
+}
+
+export function tickRest() {
+  const rest = desk.presence.wrap_up;
+  if (!rest) return put($("wrapup-left"), "Prenez le temps qu'il faut.");
+  const left = rest.seconds_left - (nowSeconds() - desk.presenceAt);
+  put($("wrapup-left"), left > 0
+    ? `Encore ${counting(left)} pour vous, avant un autre appel.` : "Ce temps est passé.");
+}
+
+async function extend() {
+  if (await command("wrapup.extend", { call: desk.wrapupCall })) $("call-title").focus();
+}
+
+// What supervisors should know ---------------------------------------------------------
+
+export function addAlert({ kind, agent }) {
+  desk.alerts = desk.alerts.filter((one) => one.kind !== kind || one.agent.id !== agent.id);
+  desk.alerts.push({ kind, agent, at: new Date(Date.now()).toISOString() });
+  renderAlerts();
+}
+
+function renderAlerts() {
+  $("alerts-list").replaceChildren(...desk.alerts.map((alert) => {
+    const { kind, agent, at } = alert;
+    const item = make("li", "");
+    const words = ALERTS[kind]?.(agent.name) ?? `À propos de ${agent.name} : prenez de ses nouvelles.`;
+    const seen = make("button", "C'est vu", "small");
+    seen.type = "button";
+    seen.setAttribute("aria-label", `C'est vu, pour ${agent.name}`);
+    seen.addEventListener("click", () => {
+      desk.alerts = desk.alerts.filter((one) => one !== alert);
+      renderAlerts();
+      ($("alerts-list").querySelector("button") ?? $("presence-state")).focus();
+    });
+    const told = make("p", `${words} `);
+    told.append(make("span", hour(at), "soft"));
+    item.append(told, seen);
+    return item;
+  }));
+  $("alerts").hidden = !desk.alerts.length;
+}
+
+for (const button of document.querySelectorAll(".choices button")) {
+  button.addEventListener("click", () => choose(button.dataset.presence, button.dataset.reason));
+}
+$("here").addEventListener("click", sayHere);
+$("duty").addEventListener("submit", noteDuty);
+$("one-more").addEventListener("click", takeOneMore);
+$("extend").addEventListener("click", extend);

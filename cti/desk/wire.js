@@ -1,0 +1,154 @@
+// The wire to the line: frames come and are acked once they are on the screen, commands go.
+//
+// The phone rings only after the ack of its offer.
+
+import { $, desk, put, show } from "./page.js";
+
+const COMMAND_SECONDS_MAX = 6;
+const PAINT_MS_MAX = 150;
+
+const painting = { busy: false, last: 0 };
+const wire = { socket: null, epoch: null, seen: 0, tries: 0, timer: 0, beat: 0, waiting: new Map() };
+let tell = null; // what to do with a frame
+
+export function start(receiver) {
+  tell = receiver;
+  $("retry").addEventListener("click", () => { wire.tries = 0; connect(); });
+  window.addEventListener("online", () => { if (!wire.socket) connect(); });
+  connect();
+}
+
+function connect() {
+  clearTimeout(wire.timer);
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  const socket = new WebSocket(`${scheme}//${location.host}/cti/v1`, "fil.cti.v1");
+  wire.socket = socket;
+  socket.onmessage = (event) => receive(JSON.parse(event.data));
+  socket.onclose = (event) => socket === wire.socket && lost(event.code);
+}
+
+function lost(code) {
+  wire.socket = null;
+  clearInterval(wire.beat);
+  for (const { done } of wire.waiting.values()) done({ ok: false, error: { code: "cut", message:
+    "La connexion s'est coupée avant la réponse de la ligne. Vérifiez l'état affiché, puis réessayez." } });
+  wire.waiting.clear();
+  showWire(false);
+  if (code === 4401) return signInAgain();
+  if (code === 4009) return showCut("Le poste est ouvert dans plusieurs fenêtres. Celle-ci s'est mise en veille.");
+  const talking = desk.stage === "connected" ? "Votre conversation au téléphone continue. " : "";
+  showCut(`La connexion avec la ligne est coupée. ${talking}Nous réessayons…`);
+  stillSignedIn();
+  wire.tries += 1;
+  const seconds = Math.min(10, 0.4 * 2 ** (wire.tries - 1));
+  wire.timer = setTimeout(connect, seconds * (500 + Math.random() * 500));
+}
+
+async function stillSignedIn() {
+  try {
+    const answer = await fetch("/api/v1/me", { cache: "no-store" });
+    if (answer.status === 401) signInAgain();
+  } catch {
+    // no network: the next try will tell
+  }
+}
+
+function signInAgain() {
+  clearTimeout(wire.timer);
+  location.assign("/login");
+}
+
+function ask(op, data) {
+  return new Promise((done) => {
+    if (!wire.socket || wire.socket.readyState !== WebSocket.OPEN) {
+      done({ ok: false, error: { code: "cut", message:
+        "La connexion avec la ligne est coupée. Attendez qu'elle revienne, puis réessayez." } });
+      return;
+    }
+    const id = crypto.randomUUID ? crypto.randomUUID() : String(Math.random());
+    const timer = setTimeout(dead, COMMAND_SECONDS_MAX * 1000);
+    wire.waiting.set(id, { done: (result) => { clearTimeout(timer); done(result); } });
+    wire.socket.send(JSON.stringify({ op, id, data }));
+  });
+}
+
+// No answer in time: the wire is dead, though the browser may not know it for minutes.
+function dead() {
+  const socket = wire.socket;
+  if (!socket) return;
+  lost(1006);
+  socket.close();
+}
+
+// Asks, and says in words what went wrong; true when it went well.
+export async function command(op, data) {
+  show($("problem"), "");
+  const result = await ask(op, data);
+  if (!result.ok) show($("problem"), result.error.message);
+  return result.ok;
+}
+
+function receive(frame) {
+  if (frame.op === "result") {
+    wire.waiting.get(frame.id)?.done(frame);
+    wire.waiting.delete(frame.id);
+    return;
+  }
+  if (frame.type === "hello") return greeted(frame.data);
+  desk.clockAheadMs = Date.now() - Date.parse(frame.time);
+  const again = frame.type !== "snapshot" && frame.seq <= wire.seen;
+  wire.seen = Math.max(wire.seen, frame.seq);
+  tell(frame, again);
+  ackOncePainted(frame.seq);
+}
+
+// One ack tells that all before it was displayed too, so a burst of frames needs few.
+function ackOncePainted(seq) {
+  painting.last = seq;
+  if (painting.busy) return;
+  painting.busy = true;
+  afterPaint(() => {
+    painting.busy = false;
+    ask("ack", { seq });
+    if (painting.last !== seq) ackOncePainted(painting.last);
+  });
+}
+
+function greeted(hello) {
+  const missed = hello.epoch === wire.epoch && wire.seen < hello.last_seq ? wire.seen : null;
+  wire.epoch = hello.epoch;
+  wire.seen = 0;
+  wire.tries = 0;
+  if (missed !== null) ask("resume", { epoch: hello.epoch, since: missed });
+  clearInterval(wire.beat);
+  // Proves that the wire still carries, and keeps the list of colleagues fresh.
+  wire.beat = setInterval(refresh, hello.heartbeat_seconds * 1000);
+}
+
+export function refresh() {
+  ask("resume", { epoch: "refresh", since: 0 }); // an epoch the line does not know: a snapshot
+}
+
+// Browsers slow the timers of hidden tabs down to seconds; a message channel is not slowed.
+function afterPaint(act) {
+  let done = false;
+  const once = () => { if (!done) { done = true; act(); } };
+  if (document.hidden) {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = once;
+    channel.port2.postMessage(null);
+    return;
+  }
+  requestAnimationFrame(() => requestAnimationFrame(once));
+  setTimeout(once, PAINT_MS_MAX);
+}
+
+export function showWire(on) {
+  $("wire").dataset.on = on ? "yes" : "no";
+  put($("wire-words"), on ? "Relié à la ligne" : "Connexion coupée");
+}
+
+export function showCut(text) {
+  put($("cut-words"), text);
+  $("cut").hidden = !text;
+}
