@@ -67,6 +67,19 @@ def assigned(path: str, name: str) -> set[str]:
     }
 
 
+def returned(path: str, name: str) -> set[str]:
+    """The texts that a function returns."""
+    return {
+        step.value.value
+        for function in ast.walk(ast.parse((ROOT / path).read_text()))
+        if isinstance(function, ast.FunctionDef) and function.name == name
+        for step in ast.walk(function)
+        if isinstance(step, ast.Return)
+        and isinstance(step.value, ast.Constant)
+        and isinstance(step.value.value, str)
+    }
+
+
 def withdrawn() -> set[str]:
     found = texts("cti/calls/offering.py", "withdraw", 3) | set(get_args(Refusal))
     found |= assigned("cti/calls/offering.py", "reason")
@@ -88,8 +101,7 @@ def paused() -> set[str]:
     found |= texts("cti/calls/talking.py", ".rest_after_wrap_up", 1)
     for name in (".move", ".withdraw", "._set"):
         found |= texts("cti/people/team.py", name, 2)
-    ready = (ROOT / "cti/people/team.py").read_text().split("def _if_ready", 1)[1].split("def ")[0]
-    return found | set(re.findall(r'NOT_READY, "(\w+)"', ready)) | REASONS_CHOSEN
+    return found | returned("cti/people/agents.py", "cannot_take") | REASONS_CHOSEN
 
 
 def values(model: type, field: str) -> set[str]:
