@@ -65,6 +65,16 @@ class Row:
         return _two(self.lea)
 
     @property
+    def dead_phone(self) -> bool:
+        """Whether the caller has nobody but a dead phone, until the engine notices."""
+        sole = {"before": "rosa", "ringing": "rosa", "after": "lea"}
+        if self.kind.startswith("cold"):
+            sole = {"answers": "lea", "after": "lea"}
+        elif self.kind in ("consult", "hold"):
+            sole = sole | {"after": "rosa"}
+        return self.what == "lost" and sole.get(self.moment) == self.party
+
+    @property
     def key(self) -> Key:
         return self.kind, self.party, self.what, self.moment
 
