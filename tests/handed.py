@@ -18,7 +18,7 @@ from cti.rehearsal.phone import CallEnded, PhoneCall
 from cti.rehearsal.sound import rms_dbfs, tone_level
 from tests.hurried import SHORT_TALK_SECONDS
 from tests.line import Desk, Line
-from tests.orientations import Row, presence_word, screen_word
+from tests.orientations import Row, presence_word, same_screens, screen_word
 from tests.scenes import Caller, a_caller, talk
 
 # Pitches that neither a prompt nor the music dwells on.
@@ -60,6 +60,7 @@ class Handed:
         self.lost_at: dict[str, float] = {}
         self.call_id = ""
         self.ordered_at = 0.0
+        self.legs_before = 0
         self.done = asyncio.Event()  # what the row is about has happened
         self._people: list[asyncio.Task[None]] = []
 
@@ -176,6 +177,7 @@ class Handed:
         """What the row is about."""
         row = self.row
         legs = [self.caller.call] if row.party == "caller" else self.legs[row.party]
+        self.legs_before = len(legs)
         if row.what == "lost":
             self.lost_at[row.party] = time.monotonic()
             if row.party != "caller":
@@ -198,8 +200,11 @@ class Handed:
                 heard = call.heard(self.ordered_at, call.ended_at)
                 assert self.line.likeness(heard, "fr/au-revoir") >= 0.75, "no goodbye"
             await self.line.until(self.line.is_quiet, QUIET_SECONDS_MAX, "all freed")
+        if row.party in row.with_.split("+"):  # they are rung again
+            legs = self.legs[row.party]
+            await until(lambda: len(legs) > self.legs_before, FATE_SECONDS_MAX, "rung again")
         await until(
-            lambda: self.screens() == (row.rosa_ends[1], row.lea_ends[1]),
+            lambda: same_screens(self.screens(), (row.rosa_ends[1], row.lea_ends[1])),
             FATE_SECONDS_MAX,
             lambda: f"screens {self.screens()}, wanted {row.rosa_ends[1], row.lea_ends[1]}",
         )

@@ -37,7 +37,7 @@ TOLD = frozenset(
     for what in ("offered", "withdrawn", "connected", "joined", "consulting", "held", "ended")
 )
 # Whether a dead phone is rung in vain depends on when the engine last asked whether it is there.
-UNREACHED = frozenset({"missed", "phone_unreachable"})
+UNREACHED = frozenset({"missed", "phone_unreachable", "phone_away"})
 Key = tuple[str, str, str, str]  # kind, party, what, moment
 
 
@@ -87,10 +87,11 @@ def _two(cell: str) -> tuple[str, str]:
     return presence, screen
 
 
+# -: it is a matter of milliseconds whether the screen ever showed them.
 # party | what | moment | the caller ends with | rosa: presence, screen | lea likewise | in a word
 TABLE = """
 cold line
-caller | hangs up  | before  | gone     | free, ended        | free, caller_left    | all are let go
+caller | hangs up  | before  | gone     | free, ended        | free, -              | all are let go
 caller | hangs up  | ringing | gone     | free, ended        | free, caller_left    | all are let go
 caller | hangs up  | answers | gone     | free, ended        | free, caller_left    | all are let go
 caller | hangs up  | after   | gone     | free, ended        | free, caller_left    | all are let go
@@ -99,18 +100,18 @@ caller | lost      | ringing | gone     | free, ended        | free, caller_left
 caller | lost      | answers | gone     | free, ended        | free, caller_left    | sends nothing
 caller | lost      | after   | gone     | free, ended        | free, caller_left    | sends nothing
 rosa   | hangs up  | before  | lea      | free, ended        | talking, connected   | had let go
-rosa   | lost      | before  | lea      | away, ended        | talking, connected   | had let go
+rosa   | lost      | before  | lea      | unreached, ended   | talking, connected   | had let go
 lea    | hangs up  | ringing | rosa     | talking, connected | phone_busy, declined | comes back
 lea    | hangs up  | answers | lea      | free, ended        | talking, connected   | a loss: again
 lea    | hangs up  | after   | lea      | free, ended        | talking, connected   | a loss: again
-lea    | lost      | before  | rosa     | talking, connected | away, unreached      | comes back
-lea    | lost      | ringing | rosa     | talking, connected | away, unreached      | comes back
-lea    | lost      | answers | remy     | free, ended        | away, unreached      | head of line
-lea    | lost      | after   | remy     | free, ended        | away, unreached      | head of line
-lea    | no answer | answers | rosa     | talking, connected | missed, unreached    | comes back
+lea    | lost      | before  | rosa     | talking, connected | unreached, unreached | comes back
+lea    | lost      | ringing | rosa     | talking, connected | unreached, unreached | comes back
+lea    | lost      | answers | remy     | free, ended        | unreached, unreached | head of line
+lea    | lost      | after   | remy     | free, ended        | unreached, unreached | head of line
+lea    | no answer | answers | rosa     | talking, connected | unreached, unreached | comes back
 
 cold person
-caller | hangs up  | before  | gone     | free, ended        | free, caller_left    | all are let go
+caller | hangs up  | before  | gone     | free, ended        | free, -              | all are let go
 caller | hangs up  | ringing | gone     | free, ended        | free, caller_left    | all are let go
 caller | hangs up  | answers | gone     | free, ended        | free, caller_left    | all are let go
 caller | hangs up  | after   | gone     | free, ended        | free, caller_left    | all are let go
@@ -119,18 +120,18 @@ caller | lost      | ringing | gone     | free, ended        | free, caller_left
 caller | lost      | answers | gone     | free, ended        | free, caller_left    | sends nothing
 caller | lost      | after   | gone     | free, ended        | free, caller_left    | sends nothing
 rosa   | hangs up  | before  | lea      | free, ended        | talking, connected   | had let go
-rosa   | lost      | before  | lea      | away, ended        | talking, connected   | had let go
+rosa   | lost      | before  | lea      | unreached, ended   | talking, connected   | had let go
 lea    | hangs up  | ringing | rosa     | talking, connected | phone_busy, declined | comes back
 lea    | hangs up  | answers | lea      | free, ended        | talking, connected   | a loss: again
 lea    | hangs up  | after   | lea      | free, ended        | talking, connected   | a loss: again
-lea    | lost      | before  | rosa     | talking, connected | away, unreached      | comes back
-lea    | lost      | ringing | rosa     | talking, connected | away, unreached      | comes back
-lea    | lost      | answers | remy     | free, ended        | away, unreached      | head of line
-lea    | lost      | after   | remy     | free, ended        | away, unreached      | head of line
+lea    | lost      | before  | rosa     | talking, connected | unreached, unreached | comes back
+lea    | lost      | ringing | rosa     | talking, connected | unreached, unreached | comes back
+lea    | lost      | answers | remy     | free, ended        | unreached, unreached | head of line
+lea    | lost      | after   | remy     | free, ended        | unreached, unreached | head of line
 lea    | no answer | answers | rosa     | talking, connected | free, unreached      | comes back
 
 together
-caller | hangs up  | before  | gone     | free, caller_left  | free, caller_left    | all are let go
+caller | hangs up  | before  | gone     | free, caller_left  | free, -              | all are let go
 caller | hangs up  | ringing | gone     | free, caller_left  | free, caller_left    | all are let go
 caller | hangs up  | answers | gone     | free, caller_left  | free, caller_left    | all are let go
 caller | hangs up  | during  | gone     | free, caller_left  | free, caller_left    | all are let go
@@ -144,23 +145,23 @@ rosa   | hangs up  | before  | lea      | free, ended        | talking, connecte
 rosa   | hangs up  | ringing | lea      | free, ended        | talking, connected   | as cold
 rosa   | hangs up  | answers | lea      | free, ended        | talking, joined      | lea owns them
 rosa   | hangs up  | during  | lea      | free, ended        | talking, joined      | lea owns them
-rosa   | lost      | before  | lea      | away, ended        | talking, joined      | noticed late
-rosa   | lost      | ringing | lea      | away, ended        | talking, joined      | noticed late
-rosa   | lost      | answers | lea      | away, ended        | talking, joined      | lea owns them
-rosa   | lost      | during  | lea      | away, ended        | talking, joined      | lea owns them
+rosa   | lost      | before  | lea      | unreached, ended   | talking, joined      | noticed late
+rosa   | lost      | ringing | lea      | unreached, ended   | talking, joined      | noticed late
+rosa   | lost      | answers | lea      | unreached, ended   | talking, joined      | lea owns them
+rosa   | lost      | during  | lea      | unreached, ended   | talking, joined      | lea owns them
 lea    | hangs up  | ringing | rosa     | talking, connected | phone_busy, declined | talk goes on
 lea    | hangs up  | answers | rosa     | talking, joined    | free, ended          | rosa is there
 lea    | hangs up  | during  | rosa     | talking, joined    | free, ended          | rosa is there
 lea    | hangs up  | after   | lea      | free, ended        | talking, connected   | a loss: again
-lea    | lost      | before  | rosa     | talking, connected | away, unreached      | talk goes on
-lea    | lost      | ringing | rosa     | talking, connected | away, unreached      | talk goes on
-lea    | lost      | answers | rosa     | talking, joined    | away, ended          | rosa is there
-lea    | lost      | during  | rosa     | talking, joined    | away, ended          | rosa is there
-lea    | lost      | after   | remy     | free, ended        | away, unreached      | head of line
+lea    | lost      | before  | rosa     | talking, connected | unreached, unreached | talk goes on
+lea    | lost      | ringing | rosa     | talking, connected | unreached, unreached | talk goes on
+lea    | lost      | answers | rosa     | talking, joined    | unreached, ended     | rosa is there
+lea    | lost      | during  | rosa     | talking, joined    | unreached, ended     | rosa is there
+lea    | lost      | after   | remy     | free, ended        | unreached, unreached | head of line
 lea    | no answer | answers | rosa     | talking, connected | free, unreached      | talk goes on
 
 consult
-caller | hangs up  | before  | gone     | free, caller_left  | free, caller_left    | all are let go
+caller | hangs up  | before  | gone     | free, caller_left  | free, -              | all are let go
 caller | hangs up  | ringing | gone     | free, caller_left  | free, caller_left    | all are let go
 caller | hangs up  | answers | gone     | free, caller_left  | free, caller_left    | all are let go
 caller | hangs up  | during  | gone     | free, caller_left  | free, caller_left    | all are let go
@@ -175,18 +176,18 @@ rosa   | hangs up  | ringing | lea      | free, ended        | talking, connecte
 rosa   | hangs up  | answers | lea      | free, ended        | talking, consulting  | lea owns them
 rosa   | hangs up  | during  | lea      | free, ended        | talking, consulting  | lea owns them
 rosa   | hangs up  | after   | farewell | free, ended        | free, ended          | a goodbye
-rosa   | lost      | before  | lea      | away, ended        | talking, consulting  | noticed late
-rosa   | lost      | ringing | lea      | away, ended        | talking, consulting  | noticed late
-rosa   | lost      | answers | lea      | away, ended        | talking, consulting  | lea owns them
-rosa   | lost      | during  | lea      | away, ended        | talking, consulting  | lea owns them
-rosa   | lost      | after   | remy     | away, unreached    | free, ended          | head of line
+rosa   | lost      | before  | lea      | unreached, ended   | talking, consulting  | noticed late
+rosa   | lost      | ringing | lea      | unreached, ended   | talking, consulting  | noticed late
+rosa   | lost      | answers | lea      | unreached, ended   | talking, consulting  | lea owns them
+rosa   | lost      | during  | lea      | unreached, ended   | talking, consulting  | lea owns them
+rosa   | lost      | after   | remy     | unreached, unreached    | free, ended          | head of line
 lea    | hangs up  | ringing | rosa     | talking, connected | phone_busy, declined | talk goes on
 lea    | hangs up  | answers | rosa     | talking, colleague_left | free, ended          | back
 lea    | hangs up  | during  | rosa     | talking, colleague_left | free, ended          | back
-lea    | lost      | before  | rosa     | talking, connected | away, unreached      | talk goes on
-lea    | lost      | ringing | rosa     | talking, connected | away, unreached      | talk goes on
-lea    | lost      | answers | rosa     | talking, colleague_left | away, ended          | back
-lea    | lost      | during  | rosa     | talking, colleague_left | away, ended          | back
+lea    | lost      | before  | rosa     | talking, connected | unreached, unreached | talk goes on
+lea    | lost      | ringing | rosa     | talking, connected | unreached, unreached | talk goes on
+lea    | lost      | answers | rosa     | talking, colleague_left | unreached, ended     | back
+lea    | lost      | during  | rosa     | talking, colleague_left | unreached, ended     | back
 lea    | no answer | answers | rosa     | talking, connected | free, unreached      | talk goes on
 
 hold
@@ -199,9 +200,9 @@ caller | lost      | after   | gone     | free, caller_left  | free, nothing    
 rosa   | hangs up  | before  | farewell | free, ended        | free, nothing        | a goodbye
 rosa   | hangs up  | during  | farewell | free, ended        | free, nothing        | a goodbye
 rosa   | hangs up  | after   | farewell | free, ended        | free, nothing        | a goodbye
-rosa   | lost      | before  | remy     | away, unreached    | free, nothing        | head of line
-rosa   | lost      | during  | remy     | away, unreached    | free, nothing        | head of line
-rosa   | lost      | after   | remy     | away, unreached    | free, nothing        | head of line
+rosa   | lost      | before  | remy     | unreached, unreached    | free, nothing        | head of line
+rosa   | lost      | during  | remy     | unreached, unreached    | free, nothing        | head of line
+rosa   | lost      | after   | remy     | unreached, unreached    | free, nothing        | head of line
 """
 LEFT_OUT: dict[str, Callable[[str, str, str, str], bool]] = {
     "only a phone that rings is left unanswered": lambda kind, party, what, moment: (
@@ -323,9 +324,14 @@ def presence_word(presence: str, reason: str | None) -> str:
     """A presence in a word; whether somebody still rests after a talk is a matter of seconds."""
     if presence in ("READY", "WRAP_UP"):
         return "free"
-    if reason in ("phone_away", "phone_unreachable"):
-        return "away"
+    if reason in UNREACHED:
+        return "unreached"
     return reason or presence.lower()
+
+
+def same_screens(found: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
+    """Whether these are the last words that the table wants."""
+    return all(one == other or other == "-" for one, other in zip(found, wanted, strict=True))
 
 
 def screen_word(frames: list[tuple[str, dict[str, Any]]]) -> str:
