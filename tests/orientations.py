@@ -87,7 +87,7 @@ def _two(cell: str) -> tuple[str, str]:
     return presence, screen
 
 
-# -: it is a matter of milliseconds whether the screen ever showed them.
+# -: what a screen was last told is a matter of milliseconds.
 # party | what | moment | the caller ends with | rosa: presence, screen | lea likewise | in a word
 TABLE = """
 cold line
@@ -106,8 +106,8 @@ lea    | hangs up  | answers | lea      | free, ended        | talking, connecte
 lea    | hangs up  | after   | lea      | free, ended        | talking, connected   | a loss: again
 lea    | lost      | before  | rosa     | talking, connected | unreached, unreached | comes back
 lea    | lost      | ringing | rosa     | talking, connected | unreached, unreached | comes back
-lea    | lost      | answers | remy     | free, ended        | unreached, unreached | head of line
-lea    | lost      | after   | remy     | free, ended        | unreached, unreached | head of line
+lea    | lost      | answers | remy     | free, ended        | unreached, unreached | next in line
+lea    | lost      | after   | remy     | free, ended        | unreached, unreached | next in line
 lea    | no answer | answers | rosa     | talking, connected | unreached, unreached | comes back
 
 cold person
@@ -126,8 +126,8 @@ lea    | hangs up  | answers | lea      | free, ended        | talking, connecte
 lea    | hangs up  | after   | lea      | free, ended        | talking, connected   | a loss: again
 lea    | lost      | before  | rosa     | talking, connected | unreached, unreached | comes back
 lea    | lost      | ringing | rosa     | talking, connected | unreached, unreached | comes back
-lea    | lost      | answers | remy     | free, ended        | unreached, unreached | head of line
-lea    | lost      | after   | remy     | free, ended        | unreached, unreached | head of line
+lea    | lost      | answers | remy     | free, ended        | unreached, unreached | next in line
+lea    | lost      | after   | remy     | free, ended        | unreached, unreached | next in line
 lea    | no answer | answers | rosa     | talking, connected | free, unreached      | comes back
 
 together
@@ -143,7 +143,7 @@ caller | lost      | during  | gone     | free, caller_left  | free, caller_left
 caller | lost      | after   | gone     | free, ended        | free, caller_left    | sends nothing
 rosa   | hangs up  | before  | lea      | free, ended        | talking, connected   | as cold
 rosa   | hangs up  | ringing | lea      | free, ended        | talking, connected   | as cold
-rosa   | hangs up  | answers | lea      | free, ended        | talking, joined      | lea owns them
+rosa   | hangs up  | answers | lea      | free, ended        | talking, -           | lea owns them
 rosa   | hangs up  | during  | lea      | free, ended        | talking, joined      | lea owns them
 rosa   | lost      | before  | lea      | unreached, ended   | talking, joined      | noticed late
 rosa   | lost      | ringing | lea      | unreached, ended   | talking, joined      | noticed late
@@ -157,7 +157,7 @@ lea    | lost      | before  | rosa     | talking, connected | unreached, unreac
 lea    | lost      | ringing | rosa     | talking, connected | unreached, unreached | talk goes on
 lea    | lost      | answers | rosa     | talking, joined    | unreached, ended     | rosa is there
 lea    | lost      | during  | rosa     | talking, joined    | unreached, ended     | rosa is there
-lea    | lost      | after   | remy     | free, ended        | unreached, unreached | head of line
+lea    | lost      | after   | remy     | free, ended        | unreached, unreached | next in line
 lea    | no answer | answers | rosa     | talking, connected | free, unreached      | talk goes on
 
 consult
@@ -173,14 +173,14 @@ caller | lost      | during  | gone     | free, caller_left  | free, caller_left
 caller | lost      | after   | gone     | free, caller_left  | free, ended          | sends nothing
 rosa   | hangs up  | before  | lea      | free, ended        | talking, connected   | as cold
 rosa   | hangs up  | ringing | lea      | free, ended        | talking, connected   | as cold
-rosa   | hangs up  | answers | lea      | free, ended        | talking, consulting  | lea owns them
+rosa   | hangs up  | answers | lea      | free, ended        | talking, -           | lea owns them
 rosa   | hangs up  | during  | lea      | free, ended        | talking, consulting  | lea owns them
 rosa   | hangs up  | after   | farewell | free, ended        | free, ended          | a goodbye
 rosa   | lost      | before  | lea      | unreached, ended   | talking, consulting  | noticed late
 rosa   | lost      | ringing | lea      | unreached, ended   | talking, consulting  | noticed late
 rosa   | lost      | answers | lea      | unreached, ended   | talking, consulting  | lea owns them
 rosa   | lost      | during  | lea      | unreached, ended   | talking, consulting  | lea owns them
-rosa   | lost      | after   | remy     | unreached, unreached    | free, ended          | head of line
+rosa   | lost      | after   | remy     | unreached, unreached    | free, ended | next
 lea    | hangs up  | ringing | rosa     | talking, connected | phone_busy, declined | talk goes on
 lea    | hangs up  | answers | rosa     | talking, colleague_left | free, ended          | back
 lea    | hangs up  | during  | rosa     | talking, colleague_left | free, ended          | back
@@ -200,9 +200,9 @@ caller | lost      | after   | gone     | free, caller_left  | free, nothing    
 rosa   | hangs up  | before  | farewell | free, ended        | free, nothing        | a goodbye
 rosa   | hangs up  | during  | farewell | free, ended        | free, nothing        | a goodbye
 rosa   | hangs up  | after   | farewell | free, ended        | free, nothing        | a goodbye
-rosa   | lost      | before  | remy     | unreached, unreached    | free, nothing        | head of line
-rosa   | lost      | during  | remy     | unreached, unreached    | free, nothing        | head of line
-rosa   | lost      | after   | remy     | unreached, unreached    | free, nothing        | head of line
+rosa   | lost      | before  | remy     | unreached, unreached    | free, nothing | next
+rosa   | lost      | during  | remy     | unreached, unreached    | free, nothing | next
+rosa   | lost      | after   | remy     | unreached, unreached    | free, nothing | next
 """
 LEFT_OUT: dict[str, Callable[[str, str, str, str], bool]] = {
     "only a phone that rings is left unanswered": lambda kind, party, what, moment: (
