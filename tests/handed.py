@@ -359,7 +359,8 @@ async def until(
     end = time.monotonic() + seconds_max
     while not true():
         if time.monotonic() > end:
-            raise AssertionError(f"after {seconds_max} s: {what()}")
+            said = what if isinstance(what, str) else what()
+            raise AssertionError(f"after {seconds_max} s: {said}")
         await asyncio.sleep(0.05)
 
 
