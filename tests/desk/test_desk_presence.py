@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 from playwright.async_api import expect
@@ -84,6 +85,28 @@ async def test_the_end_of_the_shift_is_noted_and_said(desk: Desk, typed: str) ->
     assert ends_at
     here = await desk.page.evaluate("at => new Date(at).toTimeString().slice(0, 5)", str(ends_at))
     assert here == "21:30"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_hint_of_an_hour_can_be_read(
+    desk: Desk, scheme: Literal["light", "dark"]
+) -> None:
+    await desk.page.emulate_media(color_scheme=scheme)
+    await arrive(desk)
+    contrast = await desk.page.evaluate(
+        """() => {
+          const lit = (color) => {
+            const [r, g, b] = color.match(/[0-9.]+/g).map((one) => one / 255)
+              .map((one) => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+          };
+          const field = document.getElementById("duty-ends");
+          const hint = lit(getComputedStyle(field, "::placeholder").color);
+          const behind = lit(getComputedStyle(field).backgroundColor);
+          return (Math.max(hint, behind) + 0.05) / (Math.min(hint, behind) + 0.05);
+        }"""
+    )
+    assert contrast >= 4.5  # WCAG 2.2, AA
 
 
 async def test_near_the_end_no_call_comes_without_a_yes(desk: Desk) -> None:

@@ -13,6 +13,7 @@ import yaml
 from cti.asterisk.own_phone import Refusal
 from cti.calls.outside import NOT_READY
 from cti.people.team import REASONS_CHOSEN
+from cti.web import words
 from cti.web.frames import CallSound, OtherAgent, PresenceView
 
 ROOT = Path(__file__).parents[2]
@@ -167,3 +168,40 @@ def test_the_guide_of_a_silent_call_is_the_same_whoever_opens_it() -> None:
         for language, part in re.findall(r"^  (\w\w): \[\n(.*?)^  \]", block, re.S | re.M)
     }
     assert shown == line["say"]
+
+
+# Where a command is refused: the functions that return an error code, or None.
+REFUSING = {
+    "cti/calls/deciding.py": {"check", "_check_orient", "_check_take_back", "_check_target"},
+    "cti/calls/closing.py": {"refusal"},
+    "cti/people/agents.py": {"decide"},
+    "cti/people/team.py": {"set_presence", "set_duty", "extend_wrap_up", "wrapup_done"},
+}
+
+
+def refused() -> set[str]:
+    """The codes with which a command is answered that does nothing."""
+    found = texts("cti/web/screen.py", "MistakeError", 0) | assigned("cti/web/screen.py", "error")
+    found |= texts("cti/web/screen.py", "_result", 1)
+    for path, names in REFUSING.items():
+        functions = [
+            one
+            for one in ast.walk(ast.parse((ROOT / path).read_text()))
+            if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name in names
+        ]
+        assert {one.name for one in functions} == names, path
+        found |= {
+            node.value
+            for function in functions
+            for step in ast.walk(function)
+            if isinstance(step, ast.Return) and step.value is not None
+            for node in ast.walk(step.value)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+    return found
+
+
+def test_each_refusal_has_its_sentence_and_each_sentence_its_refusal() -> None:
+    sent = refused()
+    assert {"in_danger", "no_such_time", "bad_json", "internal", "not_connected"} <= sent
+    assert set(words._COMMANDS) == sent

@@ -14,123 +14,77 @@ import pytest
 from cti.calls.aside import HELD_SECONDS_MAX, MUTED_SECONDS_MAX
 from cti.calls.offering import ORIENTED_SECONDS_MAX
 from cti.people.agents import Decision, End, Hold, Mute, Orient, Presence, TakeBack
-from cti.simulation.actors import AgentPlan, CallerPlan
 from cti.simulation.checker import timeline
 from cti.simulation.fake_people import FakePhoneCall
-from cti.simulation.world import Fault, Plan, World
+from cti.simulation.world import World
 from cti.web.words import command_error
+from tests.handing import (
+    ALL_TOGETHER,
+    CALLER_LOST,
+    LOOKED_AT,
+    ORDER_AT,
+    RINGS_SECONDS,
+    Handing,
+    both,
+    hangs_up,
+    hears_two,
+    loses_the_line,
+    never_answers,
+    picks_up_and,
+)
+from tests.orientations import (
+    LEFT_OUT,
+    ROWS,
+    Row,
+    killed_rows,
+    product_of_all,
+    same_screens,
+    why_left_out,
+)
 from tests.stories import Deed, Story, Tell, crash, decides, keep_dead, live
 
-ORDER_AT = 17.0  # rosa has talked for more than ten seconds: her phone's end is a hang-up
-RINGS_SECONDS = 3.0  # lea's phone, until she answers
-TALKS_SECONDS = 200.0
-LOOKED_AT = 95.0  # when a row says who has the caller
-
-KINDS: dict[str, Decision] = {
-    "cold line": Orient(line="listeners", handover="Bas."),
-    "cold person": Orient(agent="lea", handover="Bas."),
-    "together": Orient(agent="lea", together=True),
-    "consult": Orient(agent="lea", consult=True),
-    "hold": Hold(True),
+DEEDS: dict[tuple[str, str], Deed] = {
+    ("caller", "hangs up"): hangs_up("caller"),
+    ("rosa", "hangs up"): hangs_up("rosa"),
+    ("lea", "hangs up"): hangs_up("lea"),
+    ("caller", "lost"): CALLER_LOST,
+    ("rosa", "lost"): loses_the_line("rosa"),
+    ("lea", "lost"): loses_the_line("lea"),
+    ("lea", "no answer"): never_answers,
 }
 
 
-class Handing(Story):
-    """rosa hands a caller on; ``deed`` is done at a ``moment`` of lea's ring."""
-
-    def __init__(
-        self, kind: str, moment: str, deed: Deed | None, *script: tuple[float, Deed]
-    ) -> None:
-        self.script = ((ORDER_AT, decides(KINDS[kind])), *script)
-        self.moment, self.deed = moment, deed
-        self.lea_answers = True
-        listens = {"steady": True, "always": "listen", "answers_after_seconds": 1.0}
-        agents = tuple(
-            AgentPlan(name, frozenset({role}), frozenset({"fr"}), **listens)  # type: ignore[arg-type]
-            for name, role in (("rosa", "regulator"), ("remy", "regulator"), ("lea", "listener"))
-        )
-        caller = CallerPlan(
-            at=1.0,
-            patience_seconds=TALKS_SECONDS,
-            talk_seconds=TALKS_SECONDS,
-            vanishes=deed is CALLER_LOST,
-        )
-        late = Fault(0.0, "signs_out", 10.0, who="remy")
-        World.__init__(self, Plan((caller,), agents, (late,), quiet_seconds=90.0), "story")
-
-    def _begin(self) -> None:
-        super()._begin()
-        self.desks["lea"].phone.on_ring = self._lea_rings
-        if self.deed is None:
-            return
-        if self.moment == "before":
-            self.later(ORDER_AT + 0.02, self.deed, self)
-        elif self.moment == "held":
-            self.later(ORDER_AT + 5.0, self.deed, self)
-
-    def _lea_rings(self, ring: FakePhoneCall) -> None:
-        self.rings.append((self.loop.time(), ring))
-        self.desks["lea"].rings.append(ring)
-        if len(self.desks["lea"].rings) == 1 and self.deed is not None:
-            after = {"ringing": 1.0, "answers": RINGS_SECONDS, "during": RINGS_SECONDS + 4.0}
-            if self.moment in after:
-                self.later(after[self.moment], self.deed, self)
-        if self.lea_answers:
-            self.later(RINGS_SECONDS, ring.answer)
-
-    def heard_by(self, name: str) -> list[str]:
-        return [sound for _, ring in self.rings if ring.name == name for _, sound in ring.heard]
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_whoever_leaves_the_caller_goes_on(tell: Tell, row: Row) -> None:
+    unanswered = row.what == "no answer"
+    moment = "before" if unanswered else row.moment
+    deed = DEEDS[row.party, row.what]
+    at_her_answer = row.party == "lea" and moment == "answers"
+    story = Handing(row.kind, moment, picks_up_and(deed) if at_her_answer else deed)
+    story.lets_them_be, looked_at = True, LOOKED_AT
+    if unanswered:  # her phone is rung twice
+        story.lea_answers, looked_at = False, ORDER_AT + ORIENTED_SECONDS_MAX + 10
+        patient = replace(story.plan.callers[0], patience_seconds=400.0)
+        story.plan = replace(story.plan, callers=(patient,))
+    story.script = (*story.script, (looked_at, story.look_at_the_agents))
+    tell(story)
+    found = (story.whom_the_caller_has(looked_at), *story.ends["rosa"], *story.ends["lea"])
+    assert same_screens(found, (row.with_, *row.rosa_ends, *row.lea_ends)), timeline(story)
+    if row.kind != "together":
+        assert not hears_two(story), timeline(story)
 
 
-def hangs_up(name: str) -> Deed:
-    def deed(world: World) -> None:
-        if name == "caller":
-            world.callers[0]._leave()
-        for ring in world.desks[name].rings if name != "caller" else ():
-            ring.hang_up()
-
-    return deed
-
-
-def loses_the_line(name: str) -> Deed:
-    def deed(world: World) -> None:
-        if name == "caller":
-            end = world.callers[0].end
-            assert end is not None
-            world.callers[0]._leave()
-        else:
-            world.desks[name].phone.lose_network()
-
-    return deed
+def test_every_kind_party_and_moment_has_one_row_or_a_reason_to_have_none() -> None:
+    keys = [row.key for row in ROWS]
+    assert len(set(keys)) == len(keys)
+    for key in product_of_all():
+        assert (key in keys) != bool(why_left_out(key)), (key, why_left_out(key))
+    for why, rule in LEFT_OUT.items():  # no rule is only there because another is
+        assert any(rule(*key) and why_left_out(key) == [why] for key in product_of_all()), why
 
 
-def both(one: Deed, other: Deed) -> Deed:
-    """One thing, and another a moment later, before anybody could see to the first."""
-
-    def deed(world: World) -> None:
-        one(world)
-        world.later(0.05, other, world)
-
-    return deed
-
-
-CALLER_LOST = loses_the_line("caller")
-
-
-def never_answers(world: World) -> None:
-    assert isinstance(world, Handing)
-    world.lea_answers = False
-
-
-PARTIES: dict[str, Deed | None] = {
+KILLINGS: dict[str, Deed | None] = {
     "nobody": None,
-    "caller hangs up": hangs_up("caller"),
-    "rosa hangs up": hangs_up("rosa"),
-    "lea hangs up": hangs_up("lea"),
-    "caller lost": CALLER_LOST,
-    "rosa lost": loses_the_line("rosa"),
-    "lea lost": loses_the_line("lea"),
-    "lea never": never_answers,
     "crash": crash,
     "crash, caller": both(crash, hangs_up("caller")),
     "crash, rosa": both(crash, hangs_up("rosa")),
@@ -138,161 +92,16 @@ PARTIES: dict[str, Deed | None] = {
     "dead a minute": keep_dead,
 }
 
-# Who has the caller in the end, by what went wrong and when. -: they left; .: no row.
-TABLE = """
-cold line        | before    | ringing   | answers   | during
-  nobody         | lea       | lea       | lea       | lea
-  caller hangs up| -         | -         | -         | -
-  rosa hangs up  | lea       | lea       | lea       | lea
-  lea hangs up   | lea       | lea       | lea       | lea
-  caller lost    | -         | -         | -         | -
-  rosa lost      | lea       | lea       | lea       | lea
-  lea lost       | rosa      | rosa      | rosa      | remy
-  lea never      | rosa      | .         | .         | .
-  crash          | lea       | lea       | lea       | lea
-  crash, caller  | -         | -         | -         | -
-  crash, rosa    | lea       | lea       | lea       | lea
-  crash, lea     | lea       | lea       | lea       | lea
-  dead a minute  | rosa      | rosa      | remy      | lea
 
-cold person      | before    | ringing   | answers   | during
-  nobody         | lea       | lea       | lea       | lea
-  caller hangs up| -         | -         | -         | -
-  rosa hangs up  | lea       | lea       | lea       | lea
-  lea hangs up   | lea       | rosa      | rosa      | lea
-  caller lost    | -         | -         | -         | -
-  rosa lost      | lea       | lea       | lea       | lea
-  lea lost       | rosa      | rosa      | rosa      | remy
-  lea never      | rosa      | .         | .         | .
-  crash          | lea       | lea       | lea       | lea
-  crash, caller  | -         | -         | -         | -
-  crash, rosa    | lea       | lea       | lea       | lea
-  crash, lea     | lea       | lea       | lea       | lea
-  dead a minute  | rosa      | rosa      | remy      | lea
-
-together         | before    | ringing   | answers   | during
-  nobody         | rosa+lea  | rosa+lea  | rosa+lea  | rosa+lea
-  caller hangs up| -         | -         | -         | -
-  rosa hangs up  | lea       | lea       | lea       | lea
-  lea hangs up   | rosa+lea  | rosa      | rosa      | rosa
-  caller lost    | -         | -         | -         | -
-  rosa lost      | lea       | lea       | lea       | lea
-  lea lost       | rosa      | rosa      | rosa      | rosa
-  lea never      | rosa      | .         | .         | .
-  crash          | rosa      | rosa      | rosa      | rosa+lea
-  crash, caller  | -         | -         | -         | -
-  crash, rosa    | rosa      | rosa      | remy      | lea
-  crash, lea     | rosa      | rosa      | rosa      | rosa
-  dead a minute  | rosa      | rosa      | rosa      | rosa+lea
-
-consult          | before    | ringing   | answers   | during
-  nobody         | music     | music     | music     | music
-  caller hangs up| -         | -         | -         | -
-  rosa hangs up  | lea       | lea       | lea       | lea
-  lea hangs up   | music     | rosa      | rosa      | rosa
-  caller lost    | -         | -         | -         | -
-  rosa lost      | lea       | lea       | lea       | lea
-  lea lost       | rosa      | rosa      | rosa      | rosa
-  lea never      | rosa      | .         | .         | .
-  crash          | rosa      | rosa      | rosa      | music
-  crash, caller  | -         | -         | -         | -
-  crash, rosa    | rosa      | rosa      | remy      | lea
-  crash, lea     | rosa      | rosa      | rosa      | rosa
-  dead a minute  | rosa      | rosa      | rosa      | remy
-
-hold             | before    | held
-  nobody         | music     | music
-  caller hangs up| -         | -
-  rosa hangs up  | -         | -
-  caller lost    | -         | -
-  rosa lost      | remy      | remy
-  crash          | music     | music
-  crash, caller  | -         | -
-  crash, rosa    | rosa      | remy
-  dead a minute  | music     | remy
-"""
-
-
-def rows() -> list[tuple[str, str, str, str]]:
-    """The table as (kind, moment, party, who has the caller)."""
-    found: list[tuple[str, str, str, str]] = []
-    kind, moments = "", [""]
-    for line in TABLE.strip().splitlines():
-        first, *rest = (cell.strip() for cell in line.split("|"))
-        if first in KINDS:
-            kind, moments = first, rest
-            continue
-        ends = zip(moments, rest, strict=False)
-        found += [(kind, moment, first, end) for moment, end in ends if end != "."]
-    return found
-
-
-@pytest.mark.parametrize(("kind", "moment", "party", "with_"), rows(), ids=lambda part: part)
-def test_whoever_leaves_the_caller_goes_on(
-    tell: Tell, kind: str, moment: str, party: str, with_: str
+@pytest.mark.parametrize(("kind", "moment", "what", "with_"), killed_rows(), ids=lambda part: part)
+def test_killed_meanwhile_the_caller_goes_on(
+    tell: Tell, kind: str, moment: str, what: str, with_: str
 ) -> None:
-    story = Handing(kind, moment, PARTIES[party])
-    looked_at = LOOKED_AT
-    if party == "lea never":  # her phone is rung twice
-        story.lea_answers, looked_at = False, ORDER_AT + ORIENTED_SECONDS_MAX + 10
-        patient = replace(story.plan.callers[0], patience_seconds=400.0)
-        story.plan = replace(story.plan, callers=(patient,))
+    story = Handing(kind, moment, KILLINGS[what])
     tell(story)
-    heard = {"-": "", "music": "music"}.get(with_, "people:" + with_.replace("+", ","))
-    assert story.sound_at(looked_at) == heard, timeline(story)
+    assert story.whom_the_caller_has(LOOKED_AT) == with_, timeline(story)
     if kind != "together":
         assert not hears_two(story), timeline(story)
-
-
-def hears_two(story: Story) -> bool:
-    """Whether the caller ever heard two agents."""
-    return any("," in sound for sound in story.heard())
-
-
-# -- killed at any step ----------------------------------------------------------------
-
-ALL_TOGETHER = Orient(agent="lea", together=True)
-SAGAS: dict[str, tuple[str, tuple[tuple[float, Deed], ...]]] = {
-    "consulted, all together": (
-        "consult",
-        ((24.0, decides(ALL_TOGETHER)), (28.0, decides(End()))),
-    ),
-    "consulted, left": ("consult", ((24.0, hangs_up("rosa")),)),
-    "consulted, taken back": ("consult", ((24.0, decides(TakeBack())),)),
-    "consulted, who hangs up": ("consult", ((24.0, hangs_up("lea")),)),
-    "held, and back": ("hold", ((24.0, decides(Hold(False))),)),
-    "called off": ("consult", ((18.5, decides(TakeBack())),)),
-    "not answered": ("cold person", ()),
-    "answered by nobody": ("cold line", ()),
-}
-STEPS_APART = 31
-
-
-def saga(name: str, crash_at_step: int | None = None) -> Handing:
-    kind, script = SAGAS[name]
-    story = Handing(kind, "", None, *script)
-    story.lea_answers = bool(script)
-    caller = replace(story.plan.callers[0], talk_seconds=50.0)
-    story.plan = replace(story.plan, crash_at_step=crash_at_step, callers=(caller,))
-    return story
-
-
-@pytest.mark.parametrize("name", SAGAS)
-def test_killed_at_any_step_the_controller_goes_on_from_there(tell: Tell, name: str) -> None:
-    steps: list[int] = []
-
-    def count(world: World) -> None:
-        steps.append(world.lives[0].life.steps)
-
-    story = saga(name)
-    until = 30.0 if SAGAS[name][1] else 60.0
-    story.script = (*story.script, (ORDER_AT - 0.01, count), (until, count))
-    tell(story)
-    assert steps[1] - steps[0] > 5 * STEPS_APART
-    for step in range(steps[0], steps[1], STEPS_APART):
-        story = tell(saga(name, step))
-        assert len(story.lives) == 2
-        assert not hears_two(story) or "together" in name, timeline(story)
 
 
 # -- two at the same instant -----------------------------------------------------------
