@@ -43,6 +43,7 @@ PICKS_UP_SECONDS = 1.0  # from the ring to the answer
 LASTS_SECONDS = 0.7  # what a row is about, before and after it happens
 FATE_SECONDS_MAX = 30.0
 QUIET_SECONDS_MAX = 12.0
+SETTLED_SECONDS_MAX = 5.0
 SOUND_LOST_SECONDS = 3  # the engine's rtp_timeout here: 15 and 60 s in life
 SILENT_SECONDS_MAX = 1.0
 # The engine itself ends a leg whose phone is dead, pulls the caller out and offers them again.
@@ -220,14 +221,16 @@ class Handed:
                 FATE_SECONDS_MAX,
                 lambda: f"the caller hears {self.company()}, not {with_}",
             )
-            await asyncio.sleep(LASTS_SECONDS + READ_SECONDS)
-            now = time.monotonic() - READ_SECONDS
-            lately = hears(call, now - LASTS_SECONDS, now) & set(AGENTS)
-            assert lately == with_, f"the caller does not stay with {with_}: {lately}"
+            await asyncio.sleep(LASTS_SECONDS)
+            await until(
+                lambda: heard_lately(call) & set(AGENTS) == with_,
+                SETTLED_SECONDS_MAX,
+                lambda: f"the caller does not stay with {with_}: {heard_lately(call)}",
+            )
             for name in AGENTS:
                 for leg in self.legs[name]:
                     if leg.state == "up":
-                        heard = "caller" in hears(leg, now - LASTS_SECONDS, now)
+                        heard = "caller" in heard_lately(leg)
                         assert heard == (name in with_), f"{name} hears the caller: {heard}"
         for name in self.lost_at.keys() - {"caller"}:
             await self.desks[name].phone.unregister()  # the engine would see it within 33 s
@@ -307,6 +310,12 @@ def hears_now(call: PhoneCall) -> set[str]:
     """Who is heard now."""
     now = time.monotonic() - 0.05
     return hears(call, now - WINDOW_SECONDS, now)
+
+
+def heard_lately(call: PhoneCall) -> set[str]:
+    """Who has been heard for a while."""
+    now = time.monotonic() - READ_SECONDS
+    return hears(call, now - LASTS_SECONDS, now)
 
 
 def heard_all_along(
