@@ -29,10 +29,17 @@ class Handing(Story):
         self.script = ((ORDER_AT, decides(KINDS[kind])), *script)
         self.kind, self.moment, self.deed = kind, moment, deed
         self.lea_answers, self.lets_them_be = True, False
+        self.as_lea_rings: Callable[[FakePhoneCall], object] = lambda _: None
         self.ends: dict[str, tuple[str, str]] = {}  # agent -> presence, last word on the screen
-        listens = {"steady": True, "always": "listen", "answers_after_seconds": 1.0}
         agents = tuple(
-            AgentPlan(name, frozenset({role}), frozenset({"fr"}), **listens)  # type: ignore[arg-type]
+            AgentPlan(
+                name,
+                frozenset({role}),
+                frozenset({"fr"}),
+                steady=True,
+                always="listen",
+                answers_after_seconds=1.0,
+            )
             for name, role in (("rosa", "regulator"), ("remy", "regulator"), ("lea", "listener"))
         )
         caller = CallerPlan(
@@ -49,7 +56,7 @@ class Handing(Story):
         self.desks["lea"].phone.on_ring = self._lea_rings
         if self.lets_them_be:
             for name in ("rosa", "lea"):
-                self.desks[name]._look = self._looks_no_more(name)  # type: ignore[method-assign]
+                self.desks[name]._look = self._looks_no_more(name)
         if self.deed is None:
             return
         if self.moment == "before":
@@ -77,6 +84,7 @@ class Handing(Story):
             self._later_on(RINGS_SECONDS)
         if self.lea_answers:
             self.later(RINGS_SECONDS, ring.answer)
+        self.as_lea_rings(ring)
 
     def _looks_no_more(self, name: str) -> Callable[[Controller], None]:
         """These people leave their presence as it has become, once the row begins."""

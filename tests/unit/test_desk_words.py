@@ -9,6 +9,7 @@ from typing import get_args
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from cti.asterisk.own_phone import Refusal
 from cti.calls.outside import NOT_READY
@@ -105,9 +106,9 @@ def paused() -> set[str]:
     return found | returned("cti/people/agents.py", "cannot_take") | REASONS_CHOSEN
 
 
-def values(model: type, field: str) -> set[str]:
+def values(model: type[BaseModel], field: str) -> set[str]:
     """The codes that a frame allows in a field."""
-    annotation = model.model_fields[field].annotation  # type: ignore[attr-defined]
+    annotation = model.model_fields[field].annotation
     found = {one for one in get_args(annotation) if isinstance(one, str)}
     return found or {
         code for part in get_args(annotation) for code in get_args(part) if isinstance(code, str)

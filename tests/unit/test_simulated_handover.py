@@ -15,7 +15,6 @@ from cti.calls.aside import HELD_SECONDS_MAX, MUTED_SECONDS_MAX
 from cti.calls.offering import ORIENTED_SECONDS_MAX
 from cti.people.agents import Decision, End, Hold, Mute, Orient, Presence, TakeBack
 from cti.simulation.checker import timeline
-from cti.simulation.fake_people import FakePhoneCall
 from cti.simulation.world import World
 from cti.web.words import command_error
 from tests.handing import (
@@ -115,13 +114,9 @@ def test_who_answers_as_they_are_called_off_is_let_go_and_nobody_is_alone(
     tell: Tell, kind: str, ms: int
 ) -> None:
     story = Handing(kind, "", None)
-    lea = story._lea_rings
-
-    def rings(ring: FakePhoneCall) -> None:
-        lea(ring)
-        story.later(RINGS_SECONDS + ms / 1000, decides(TakeBack()), story)
-
-    story._lea_rings = rings  # type: ignore[method-assign]
+    story.as_lea_rings = lambda _: story.later(
+        RINGS_SECONDS + ms / 1000, decides(TakeBack()), story
+    )
     tell(story)
     # Who came a moment before is with the two, or consulted, and was taken back from there.
     assert story.sound_at(LOOKED_AT) == "people:rosa", timeline(story)
@@ -133,13 +128,7 @@ def test_who_answers_as_their_ring_ends_has_the_caller_or_never_had_them(
 ) -> None:
     story = Handing("cold person", "", None)
     story.lea_answers = False
-    lea = story._lea_rings
-
-    def rings(ring: FakePhoneCall) -> None:
-        lea(ring)
-        story.later(20.0 + ms / 1000, ring.answer)
-
-    story._lea_rings = rings  # type: ignore[method-assign]
+    story.as_lea_rings = lambda ring: story.later(20.0 + ms / 1000, ring.answer)
     tell(story)
     assert story.sound_at(LOOKED_AT) in ("people:rosa", "people:lea"), timeline(story)
     assert not hears_two(story)
