@@ -481,7 +481,11 @@ class Exchange:
         return False
 
     async def forget_last_talk(self, call_id: str) -> None:
-        """Destroy the talk bridge of a call that is over.
+        """Destroy the talk bridge of a call that is over; never before.
+
+        Of a bridge that is destroyed as somebody leaves it the engine may keep the name for ever:
+        it refuses a second one of that name, and knows of none. So each talk of a call is in the
+        same.
 
         The caller may have left as it was being made: it may appear a moment later.
         """

@@ -90,7 +90,7 @@ async def end_aside(call: Call, reason: str | None = None) -> None:
 
 
 async def forget_bridges(call: Call, house: House) -> None:
-    """Destroy the bridges of those who were aside, once nobody is."""
+    """Destroy the bridges of those who were aside, once the call is over."""
     if call.aside_bridges_made:
         await house.exchange.forget_aside(call.id)
         call.aside_bridges_made = False
@@ -129,7 +129,6 @@ async def back_from_hold(call: Call, house: House, reason: str | None = None) ->
         return
     await end_aside(call, reason)
     await join(call, house, call.talk)
-    await forget_bridges(call, house)
 
 
 # -- consultation -------------------------------------------------------------------

@@ -34,7 +34,7 @@ from cti.calls.relaying import ring_relay
 from cti.calls.repeats import TURNED_AWAY_WITH
 from cti.calls.returning import note_broken_off
 from cti.calls.state import INTERRUPTIONS_MAX, LINE_OF, STAGE_OF, Call, Stage
-from cti.calls.talking import connect, hang_up_parted, keep_in_place, let_go, part
+from cti.calls.talking import connect, hang_up_parted, keep_in_place, part
 from cti.records.record import Outcome
 from cti.tasks import Group
 from ivr.leg import Ended, HungUp, ToLine, ToRelay
@@ -144,7 +144,7 @@ async def attend(call: Call, house: House) -> Stage:
         )
         await hold(call, house, line)
         if call.parted:  # the engine did not obey as their talk ended
-            await let_go(call, house)
+            await hang_up_parted(call, house)
         if call.closing is not None:  # nor as the caller was told that it ends
             return await say_closing(call, house, line)
         if step.on_full and not call.first and house.lines.full(line, step.on_full.callers_max):

@@ -30,7 +30,6 @@ from cti.calls.aside import (
     back_from_hold,
     consult,
     end_aside,
-    forget_bridges,
     keep_limits,
     mute,
     put_on_hold,
@@ -204,13 +203,10 @@ async def gone(
         await go_back(call, house)
     elif decision is None and await lost(talk, clock.monotonic()):
         await end_aside(call)
-        stage = await recall(call, house, line)
-        await forget_bridges(call, house)
-        return stage
+        return await recall(call, house, line)
     else:
         await end_aside(call)
         await finish_talk(call, house, line)
-        await forget_bridges(call, house)
         return await farewell(call, house, line)
     return None
 
@@ -222,7 +218,6 @@ async def close_kindly(call: Call, house: House, line: Line, why: Why) -> Stage:
     begin_closing(call, house, why)
     await end_aside(call)
     await finish_talk(call, house, line)
-    await forget_bridges(call, house)
     return await say_closing(call, house, line)
 
 
@@ -247,7 +242,6 @@ async def orient(call: Call, house: House, decision: Orient, line: Line) -> Stag
     hand_on(call, house, by)
     await end_aside(call)
     await finish_talk(call, house, target)
-    await forget_bridges(call, house)
     call.first = False
     return call.stage
 
@@ -388,7 +382,6 @@ async def go_on_alone(call: Call, house: House) -> Stage:
     hand_on(call, house, by)
     await end_aside(call)
     await finish_talk(call, house, target)
-    await forget_bridges(call, house)
     call.first = True
     return call.stage
 
@@ -411,7 +404,6 @@ async def bring_in(call: Call, house: House) -> Stage:
     try:
         if held:
             await join(call, house, call.talk)
-            await forget_bridges(call, house)
         else:
             await house.exchange.bring_in(call.id, call.caller, call.talk.leg, call.staying.leg)
     except LegGone:
@@ -470,7 +462,6 @@ async def bring_all_together(call: Call, house: House) -> Stage:
     call.talk, call.staying, call.consulting = call.consulting, call.talk, None
     _to_the_newcomer(call, house)
     await join(call, house, call.talk)
-    await forget_bridges(call, house)
     _tell_joined(call)
     return call.stage
 
@@ -489,7 +480,6 @@ async def leave_to_consulted(call: Call, house: House) -> Stage:
         # Its end made the engine pull the caller out of their music, and offer them again.
         await call.caller.moved(entries)
     await join(call, house, newcomer)
-    await forget_bridges(call, house)
     return call.stage
 
 

@@ -173,11 +173,11 @@ async def finish_talk(call: Call, house: House, line: Line) -> None:
         await call.caller.moved(entries)
     # The leg owns the caller until they are in music: we may be stopped at any moment.
     await hold(call, house, line)
-    await let_go(call, house)
+    await hang_up_parted(call, house)
 
 
 def part(call: Call, house: House, talk: Talk, reason: str) -> None:
-    """An agent no longer has the caller: record, screen and wrap-up. ``let_go`` does the leg."""
+    """An agent no longer has the caller: record, screen, wrap-up; not the leg."""
     if talk is call.talk:
         call.talk = None
     elif talk is call.staying:
@@ -199,12 +199,6 @@ def write_end(call: Call, house: House, talk: Talk, event: LegEvent) -> None:
         talk.end_written = True
         at = talk.leg.gone_at or house.clock()
         house.records.leg(call.id, talk.leg.id, talk.agent.id, "", event, at)
-
-
-async def let_go(call: Call, house: House) -> None:
-    """Hang up the legs of the agents who had the caller, and end their bridge."""
-    await hang_up_parted(call, house)
-    await house.exchange.forget_talk(call.id)
 
 
 async def hang_up_parted(call: Call, house: House) -> None:
@@ -249,15 +243,14 @@ async def recall(call: Call, house: House, line: Line) -> Stage:
             await hold(call, house, line)
             await hang_up_parted(call, house)
             await house.exchange.release(talk.leg)
-            await house.exchange.forget_talk(call.id)
     except TimeoutError:  # an on-call phone has them: this agent is free meanwhile
         part(call, house, talk, "lost")
-        await let_go(call, house)
+        await hang_up_parted(call, house)
         return call.stage
     if hopeless:  # this phone takes calls and drops them: somebody else
         part(call, house, talk, "lost")
         house.team.rest_after_wrap_up(agent, "phone_unreachable")
-        await let_go(call, house)
+        await hang_up_parted(call, house)
         return call.stage
     # Until here the talk was still theirs, so that a caller who left freed them.
     agent.engagement = None

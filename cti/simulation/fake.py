@@ -77,6 +77,7 @@ class FakeAsterisk:
         self.calls_ever: list[FarEnd] = []  # everybody whose call reached us, in order
         self.channels: dict[str, Channel] = {}
         self.bridges: dict[str, Bridge] = {}
+        self.bridge_names_kept: set[str] = set()  # of bridges that are no more
         self.playbacks: dict[str, Playback] = {}
         self.phones: dict[str, FakePhone] = {}
         self.variables = {"FIL_ON_CALL": "&".join(on_call)}
@@ -189,6 +190,7 @@ class FakeAsterisk:
     def _gone(self) -> None:
         self.channels.clear()
         self.bridges.clear()
+        self.bridge_names_kept.clear()
         self.playbacks.clear()
         for wire in self.wires:
             wire.engine_gone()

@@ -368,7 +368,8 @@ def _bridge(c: Command) -> None:
 @_on("POST", "/bridges/{id}")
 def _make_bridge(c: Command) -> None:
     id_ = c.ids["id"]
-    if id_ in c.engine.bridges:
+    # The engine may keep the name of a bridge that is no more; here it always does.
+    if id_ in c.engine.bridges or id_ in c.engine.bridge_names_kept:
         c.reply(409, {"message": f"Bridge with id '{id_}' already exists"})
         return
     bridge = Bridge(
@@ -387,6 +388,7 @@ def _end_bridge(c: Command) -> None:
     if bridge is None:
         c.reply(404, NO_BRIDGE)
         return
+    c.engine.bridge_names_kept.add(bridge.id)
     c.reply(204, None)
     for ch in list(bridge.members):
         c.engine.leave_bridge(ch)

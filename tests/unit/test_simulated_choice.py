@@ -185,13 +185,13 @@ def test_a_phone_with_one_line_is_rung_once_its_last_talk_has_ended(
     tell: Tell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No wrap-up, and the talk is ended on the screen: the next caller is there at once."""
-    let_go = talking.let_go
+    hang_up_parted = talking.hang_up_parted
 
     async def late(call: Call, house: House) -> None:
         await asyncio.sleep(0.4)
-        await let_go(call, house)
+        await hang_up_parted(call, house)
 
-    monkeypatch.setattr(talking, "let_go", late)
+    monkeypatch.setattr(talking, "hang_up_parted", late)
     monkeypatch.setattr(world_module, "WRAP_UP_SECONDS", 0.0)
     ends = AgentPlan("rosa", frozenset({"regulator"}), frozenset({"fr"}), True, "end")
     callers = tuple(

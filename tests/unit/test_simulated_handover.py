@@ -103,6 +103,18 @@ def test_killed_meanwhile_the_caller_goes_on(
         assert not hears_two(story), timeline(story)
 
 
+@pytest.mark.parametrize("kind", ["cold line", "cold person", "together", "consult"])
+def test_a_bridge_of_a_call_is_never_made_anew(tell: Tell, kind: str) -> None:
+    """The engine may keep the name of one that was destroyed; the stand-in always does."""
+    back = Orient(line="regulators")
+    story = Handing(kind, "", None, (30.0, decides(End())), (45.0, decides(back, "lea")))
+    tell(story)
+    talks = [sound for sound in story.heard() if sound.startswith("people:")]
+    assert "people:rosa" in talks
+    assert "people:lea" in talks
+    assert not any("call.interrupted" in text for _, text in story.troubles), timeline(story)
+
+
 # -- two at the same instant -----------------------------------------------------------
 
 MILLISECONDS = [-5, -2, -1, 0, 1, 2, 5]
@@ -149,7 +161,7 @@ class TwoCallers(Handing):
 TO_LEA = Orient(agent="lea", handover="Bas.")
 
 
-@pytest.mark.parametrize("ms", [0, 1, 2, 5])
+@pytest.mark.parametrize("ms", [0, 0.5, 1, 2])
 def test_two_callers_for_one_person_and_the_second_comes_back_to_whom_they_had(
     tell: Tell, ms: int
 ) -> None:
