@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 from types import SimpleNamespace
 from typing import Any
@@ -151,6 +152,25 @@ def test_a_phone_that_changes_its_address_is_not_away(tell: Tell) -> None:
     assert isinstance(story, Crew)
     reasons = [d["reason"] for d in story.told("rosa", "presence.changed")]
     assert "phone_away" not in reasons
+
+
+def test_a_phone_lost_while_it_rings_has_missed_nothing(tell: Tell) -> None:
+    absent = dataclasses.replace(REGULATORS[0], answers_after_seconds=1000.0)
+    story = tell(
+        Crew(
+            (absent, REGULATORS[1]),
+            (CallerPlan(at=20.0, patience_seconds=100.0, talk_seconds=10.0),),
+            (1.0, lambda world: world.desks["remy"].phone.unregister()),
+            (21.0, lambda world: world.desks["rosa"].phone.unregister()),
+            (25.0, lambda world: world.desks["remy"].phone.register()),
+        )
+    )
+    assert isinstance(story, Crew)
+    assert story.people() == ["people:remy"]
+    assert [d["reason"] for d in story.told("rosa", "call.withdrawn")] == ["phone_unreachable"]
+    assert not story.told("rosa", "presence.asked")
+    reasons = [(d["presence"], d["reason"]) for d in story.told("rosa", "presence.changed")]
+    assert reasons[-1] == ("NOT_READY", "phone_away")
 
 
 async def test_what_a_caller_told_with_keys_is_part_of_their_wish() -> None:

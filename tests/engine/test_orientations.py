@@ -1,8 +1,7 @@
 """Every row of the table of orientations as real calls: what each telephone hears, to the end.
 
 Several lines of their own live side by side, so that rows share no agent: each takes one row
-after the other. An item is a kind of orientation; it names each row that went wrong. Not yet
-among the tests that must be green: `pytest tests/engine/orientations.py`.
+after the other. An item is a kind of orientation; it names each row that went wrong.
 """
 
 from __future__ import annotations
