@@ -161,8 +161,8 @@ def test_a_phone_lost_while_it_rings_has_missed_nothing(tell: Tell) -> None:
             (absent, REGULATORS[1]),
             (CallerPlan(at=20.0, patience_seconds=100.0, talk_seconds=10.0),),
             (1.0, lambda world: world.desks["remy"].phone.unregister()),
-            (21.0, lambda world: world.desks["rosa"].phone.unregister()),
-            (25.0, lambda world: world.desks["remy"].phone.register()),
+            (24.0, lambda world: world.desks["rosa"].phone.unregister()),
+            (30.0, lambda world: world.desks["remy"].phone.register()),
         )
     )
     assert isinstance(story, Crew)
