@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 from cti.simulation import run
 from cti.simulation.actors import AgentPlan, CallerPlan
 from cti.simulation.checker import Checker, timeline
 from cti.simulation.world import Plan, World
 
+ROOT = Path(__file__).parents[1]
 CRASHES_MIN = 500  # steps of the controller in the story of one call
 
 
@@ -16,6 +21,22 @@ def told(tally: run.Tally, seed: str) -> str:
     lines: list[str] = []
     run.report(tally, seed, 1.0, lines.append)
     return "\n".join(lines)
+
+
+def printed_with_other_hashes(program: str) -> tuple[str, str]:
+    """What the same Python program prints in two processes whose sets differ in order."""
+    printed = []
+    for hash_seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        printed.append(done.stdout)
+    return printed[0], printed[1]
 
 
 def story(crash_at_step: int | None) -> Plan:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from cti.simulation import run
-from tests.simulated import told
+from tests.simulated import printed_with_other_hashes, told
 
 ROOT = Path(__file__).parents[2]
 SEED = "days"
@@ -54,19 +51,9 @@ MET_MIN = Counter(
 
 
 def test_a_day_replays_exactly_in_another_process_with_other_hashes() -> None:
-    printed = []
-    for hash_seed in ("1", "2"):
-        done = subprocess.run(
-            [sys.executable, "-c", HASH],
-            env=os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        printed.append(done.stdout)
-    assert printed[0] == printed[1]
-    assert len(set(printed[0].splitlines())) == 3
+    one, other = printed_with_other_hashes(HASH)
+    assert one == other
+    assert len(set(one.splitlines())) == 3
 
 
 def test_a_violation_says_how_to_live_through_its_day_again() -> None:

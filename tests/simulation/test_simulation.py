@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +24,13 @@ from cti.people.team import Team
 from cti.records.record import Records
 from cti.simulation import run
 from cti.simulation.plans import draw
-from tests.simulated import CRASHES_MIN, served_though_it_crashes_at, steps_of_the_story, told
+from tests.simulated import (
+    CRASHES_MIN,
+    printed_with_other_hashes,
+    served_though_it_crashes_at,
+    steps_of_the_story,
+    told,
+)
 
 ROOT = Path(__file__).parents[2]
 FAR = datetime(2040, 1, 1, tzinfo=UTC)
@@ -60,19 +63,9 @@ with unhurried():
 
 
 def test_a_seed_replays_exactly_in_another_process_with_other_hashes() -> None:
-    printed = []
-    for hash_seed in ("1", "2"):
-        done = subprocess.run(
-            [sys.executable, "-c", HASH],
-            env=os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        printed.append(done.stdout)
-    assert printed[0] == printed[1]
-    assert len(set(printed[0].split())) == 3
+    one, other = printed_with_other_hashes(HASH)
+    assert one == other
+    assert len(set(one.split())) == 3
 
 
 # -- no violation -----------------------------------------------------------------------

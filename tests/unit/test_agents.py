@@ -20,32 +20,10 @@ from cti.people.agents import (
     Orient,
     Outbox,
     Presence,
-    Role,
 )
+from tests.crew import agent
 
 CALL = "c" * 32
-
-
-def agent(
-    id_: str,
-    *roles: Role,
-    free_since: float = 0.0,
-    languages: str = "fr",
-    presence: Presence = Presence.READY,
-    screen: bool = True,
-) -> Agent:
-    one = Agent(
-        id_,
-        id_.title(),
-        frozenset(roles or (Role.REGULATOR,)),
-        phone=id_,
-        languages=frozenset(languages.split()),
-        presence=presence,
-        free_since=free_since,
-    )
-    if screen:
-        one.outbox.open_screen(lambda message: None)
-    return one
 
 
 # -- what screens are told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,34 +15,9 @@ from cti.calls.waiting import OVERTAKEN_SECONDS_MAX, Ask
 from cti.people.agents import Agent, Presence, Role
 from cti.people.choosing import Free, Need, is_free, level_after, serves
 from ivr.steps import STRATEGIES, Strategy
+from tests.crew import agent
 
 NOW = datetime.now(UTC)
-
-
-def agent(
-    id_: str,
-    *roles: Role,
-    free_since: float = 0.0,
-    languages: str = "fr",
-    presence: Presence = Presence.READY,
-    screen: bool = True,
-    skills: Mapping[str, int] | None = None,
-    **more: Any,
-) -> Agent:
-    one = Agent(
-        id_,
-        id_.title(),
-        frozenset(roles or (Role.REGULATOR,)),
-        phone=id_,
-        languages=frozenset(languages.split()),
-        presence=presence,
-        free_since=free_since,
-        skills=skills or {},
-        **more,
-    )
-    if screen:
-        one.outbox.open_screen(lambda message: None)
-    return one
 
 
 def order(*agents: Agent, line: Any = "regulators", **asked: Any) -> list[str]:
