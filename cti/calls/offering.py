@@ -335,7 +335,7 @@ def withdraw_unreachable(call: Call, house: House, talk: Talk, error: PhoneUnrea
     if isinstance(talk.leg, OwnPhoneLeg) and error.status:
         reason = "trunk_dead"
         tell_of_dead_trunk(call.id, talk.agent, house)
-    return withdraw(call, house, talk, reason, "phone_unreachable")
+    return withdraw(call, house, talk, reason, reason)
 
 
 def withdraw_unanswered(call: Call, house: House, talk: Talk) -> bool:

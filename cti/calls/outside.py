@@ -21,7 +21,7 @@ log = logging.getLogger("fil.calls")
 NOT_READY = {
     "phone_busy": "phone_busy",
     "phone_unreachable": "phone_unreachable",
-    "trunk_dead": "phone_unreachable",
+    "trunk_dead": "trunk_dead",
 }
 
 

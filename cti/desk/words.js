@@ -19,6 +19,7 @@ export const PAUSES = {
   technical: ["Souci technique", "Le temps de remettre les choses en ordre. Aucun appel ne vous sera proposé."],
   missed: ["En pause", "Votre téléphone a sonné deux fois sans réponse : la ligne vous a mis en pause. Revenez quand vous voulez."],
   phone_busy: ["En pause", "Votre téléphone était occupé : la ligne vous a mis en pause. Revenez quand vous voulez."],
+  trunk_dead: ["En pause", "L'opérateur de la ligne ne répond pas : votre téléphone n'a pas pu sonner. Vous n'y êtes pour rien. Il est essayé de nouveau dans une minute, sans rien faire."],
   phone_unreachable: ["En pause", "Votre téléphone n'est pas joignable. Vérifiez qu'il est allumé et connecté, puis revenez."],
   phone_away: ["En pause", "Votre téléphone n'est plus connecté à la ligne. Dès qu'il revient, vous êtes de nouveau disponible."],
   screen_lost: ["En pause", "Votre page ne répondait plus : la ligne vous a mis en pause. Revenez quand vous voulez."],

@@ -22,6 +22,7 @@ from cti.tasks import Group
 LOOKED_EVERY_SECONDS = 0.5
 SCREEN_GRACE_SECONDS = 15.0  # a screen that drops may come back before we act on it
 SHIFT_SECONDS_MAX = 24 * 3600.0
+TRUNK_TRIED_AGAIN_AFTER = timedelta(seconds=60)
 MISSED_MAX = 2  # rings in a row; the first is asked about, this one is a pause
 HARD_TIMES = 2.0  # a hard talk weighs so much more, and its wrap-up is so much longer
 REASONS_CHOSEN = frozenset({"pause", "debriefing", "support", "technical"})
@@ -286,9 +287,14 @@ class Team:
     def phone_is(self, agent: Agent, away: bool) -> None:
         """The engine knows, or does not know, where their phone is. Not for during a call.
 
-        A telephone of their own registers nowhere: it is never away.
+        A telephone of their own registers nowhere: it is never away, and one that a dead trunk
+        could not ring is tried again later. They have done nothing, and need not do a thing.
         """
         away = away and agent.own_number is None
+        if (agent.presence, agent.reason) == (Presence.NOT_READY, "trunk_dead"):
+            if clock.now() - agent.since_at >= TRUNK_TRIED_AGAIN_AFTER:
+                self.move(agent, Presence.READY)
+            return
         if agent.phone_away == away:
             return
         agent.phone_away = away

@@ -208,8 +208,8 @@ def with_status(status: int) -> Callable[[PhoneCall], Awaitable[None]]:
         ("ring", "missed", ("READY", None)),
         (with_status(603), "declined", ("READY", None)),
         (with_status(404), "phone_unreachable", ("NOT_READY", "phone_unreachable")),
-        (with_status(503), "trunk_dead", ("NOT_READY", "phone_unreachable")),
-        ("ignore", "trunk_dead", ("NOT_READY", "phone_unreachable")),
+        (with_status(503), "trunk_dead", ("NOT_READY", "trunk_dead")),
+        ("ignore", "trunk_dead", ("NOT_READY", "trunk_dead")),
     ],
     ids=["busy", "rings", "declined", "unknown", "503", "silent"],
 )

@@ -15,7 +15,7 @@ from cti.people import kept as kept_module
 from cti.people import team as team_module
 from cti.people.agents import LAST_TALK_BEFORE_SECONDS, Agent, Engagement, Presence, Role
 from cti.people.choosing import Need
-from cti.people.team import DISPOSITIONS, Team
+from cti.people.team import DISPOSITIONS, TRUNK_TRIED_AGAIN_AFTER, Team
 
 CALL, OTHER = "a" * 32, "b" * 32
 
@@ -650,6 +650,16 @@ async def test_who_has_no_phone_is_not_ready_until_it_is_back() -> None:
     assert await team.set_presence(rosa, Presence.NOT_READY, "pause") is None
     team.phone_is(rosa, False)
     assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "pause")  # they chose it
+
+
+async def test_who_a_dead_trunk_could_not_ring_is_tried_again_a_minute_later() -> None:
+    team, rosa, _ = make_team(Store())
+    team.move(rosa, Presence.NOT_READY, "trunk_dead")
+    team.phone_is(rosa, False)
+    assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "trunk_dead")
+    rosa.since_at -= TRUNK_TRIED_AGAIN_AFTER
+    team.phone_is(rosa, False)
+    assert rosa.presence is Presence.READY
 
 
 async def test_a_reason_nobody_knows_is_refused() -> None:
