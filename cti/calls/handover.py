@@ -167,7 +167,7 @@ async def hold_or_take_back(
         case Hold(on=False) | TakeBack() if first:
             await back_from_hold(call, house)
         case TakeBack() if talk is call.staying:
-            await go_back(call, house)
+            return await go_back(call, house)
         case _:
             pass
     return None
@@ -200,7 +200,7 @@ async def gone(
     elif call.consulting is not None:
         return await leave_to_consulted(call, house)
     elif call.staying is not None:
-        await go_back(call, house)
+        return await go_back(call, house)
     elif decision is None and await lost(talk, clock.monotonic()):
         await end_aside(call)
         return await recall(call, house, line)
@@ -352,7 +352,8 @@ def _not_joined(call: Call, house: House, reason: str) -> None:
     call.first, call.wanted = False, None
     call.interruptions = 0  # those were the invitation's
     if call.talk is not None:
-        house.records.event("call.not_joined", call_id=call.id, agent_id=call.talk.agent.id)
+        agent = call.talk.agent.id
+        house.records.event("call.not_joined", call_id=call.id, agent_id=agent, why=reason)
         call.talk.agent.outbox.push("call.not_joined", {"call": {"id": call.id}, "reason": reason})
 
 
@@ -436,12 +437,13 @@ async def leave(call: Call, house: House, talk: Talk) -> None:
         await hang_up_parted(call, house)
 
 
-async def go_back(call: Call, house: House) -> None:
-    """The newcomer leaves: the caller goes on with the agent who had stayed."""
+async def go_back(call: Call, house: House) -> Stage:
+    """The newcomer leaves: the caller goes on with the agent who had stayed, in their line."""
     assert call.talk is not None
     assert call.staying is not None
     part(call, house, call.talk, "ended")
     call.talk, call.staying = call.staying, None
+    call.stage = STAGE_OF[call.talk.line]
     call.talk.caller_entries = call.caller.entries
     house.records.stage(
         call.id, call.stage.value, agent_id=call.talk.agent.id, leg_id=call.talk.leg.id
@@ -450,6 +452,7 @@ async def go_back(call: Call, house: House) -> None:
     # they are held meanwhile (see _hold_again() in reception.py).
     call.caller.place = talk_bridge(call.id)
     call.caller.astray.set()
+    return call.stage
 
 
 # -- after a consultation -----------------------------------------------------------

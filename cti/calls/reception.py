@@ -28,8 +28,8 @@ from cti.calls.house import House
 from cti.calls.offering import follow
 from cti.calls.repeats import compare
 from cti.calls.returning import find_again
-from cti.calls.state import DANGER_NOW, LINE_OF, Call, Stage, Talk, new_call_id
-from cti.calls.talking import hang_up_parted, together
+from cti.calls.state import DANGER_HARD, DANGER_NOW, LINE_OF, Call, Stage, Talk, new_call_id
+from cti.calls.talking import hang_up_parted, is_hard, together
 from cti.people.agents import Agent, Engagement, Presence
 from cti.people.choosing import LINE_ROLES, LINES, fits
 from cti.records.record import EndedBy, OpenCall, Outcome
@@ -293,11 +293,12 @@ class Reception:
         house.records.closed(record.id, outcome=outcome, ended_by=ended_by, at=at)
         log.info("call.closed_late", extra={"call": record.id, "outcome": outcome})
         reason = outcome if outcome == "engine_restart" else "caller_left"
+        hard = record.danger or record.danger_level >= DANGER_HARD
         for agent in house.team.agents.values():  # two, when three were talking
             had_them = agent.call_id == record.id and agent.presence is Presence.TALKING
             if had_them and agent.engagement is None:
                 agent.outbox.push("call.ended", {"call": {"id": record.id}, "reason": reason})
-                house.team.start_wrap_up(agent, record.id, hard=record.danger)
+                house.team.start_wrap_up(agent, record.id, hard=hard)
 
     def _recognise(
         self, record: OpenCall, channels: dict[str, models.Channel], ours: bool
@@ -402,6 +403,7 @@ class Reception:
                 watch(call, house, call.staying)
             else:
                 call.parted.append(leg)
+        self._note_who_left(call, found.talked_to)
         # Not before each leg is known as the call's: who looks at the engine meanwhile lets go
         # of those that are nobody's.
         await hang_up_parted(call, house)
@@ -432,6 +434,17 @@ class Reception:
         for talk in call.talks:
             if talk.agent.engagement is not None:
                 talk.agent.outbox.push("call.connected", {"call": talk.agent.engagement.view})
+
+    def _note_who_left(self, call: Call, talked_to: str | None) -> None:
+        """Somebody was with this caller, and is no more: that talk is over, and counts."""
+        house, leg = self._house, AGENT_LEG.fullmatch(talked_to or "")
+        for agent in house.team.agents.values():
+            was_there = agent.presence is Presence.TALKING and agent.call_id == call.id
+            if not was_there or agent.engagement is not None:
+                continue
+            house.team.talk_is_over(agent, hard=is_hard(call))
+            if talked_to is not None and leg is not None and leg["agent"] == agent.id:
+                house.records.leg(call.id, talked_to, agent.id, "", "lost", house.clock())
 
     async def _remember(self, call: Call) -> None:
         """What the caller told, and the last agent wrote; no caller waits for a slow database."""

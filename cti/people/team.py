@@ -52,7 +52,8 @@ class Team:
         self._on_wrapup = on_wrapup
         self._wrap_up_seconds = wrap_up_seconds
         self._pending: dict[str, tuple[Presence, str | None]] = {}
-        self._rung_again: dict[str, str] = {}  # agent, the call whose talk they lost
+        # agent -> the call whose talk they lost, and whether it was hard
+        self._rung_again: dict[str, tuple[str, bool]] = {}
         self._screen_lost_at: dict[str, float] = {}
         self._system: tuple[list[str], str | None] = ([], None)
 
@@ -201,8 +202,8 @@ class Team:
         elif chosen is not None:
             presence, reason = chosen
         if agent.id in self._rung_again:
-            call_id = self._rung_again[agent.id]
-            self.start_wrap_up(agent, call_id)
+            call_id, hard = self._rung_again[agent.id]
+            self.start_wrap_up(agent, call_id, hard=hard)
             self._pending[agent.id] = (presence, reason)
         elif agent.rest is not None:  # the caller for whom it was interrupted did not come
             if presence is not Presence.READY:
@@ -234,9 +235,10 @@ class Team:
             if Role.SUPERVISOR in other.roles and other is not agent:
                 other.outbox.push("team.alert", {"kind": kind, "agent": named})
 
-    def ring_again(self, agent: Agent, call_id: str) -> None:
+    def ring_again(self, agent: Agent, call_id: str, *, hard: bool) -> None:
         """Their phone was lost in a talk: it rings again; in vain, the talk's wrap-up follows."""
-        self._rung_again[agent.id] = call_id
+        self.talk_is_over(agent, hard=hard)
+        self._rung_again[agent.id] = call_id, hard
         self.move(agent, Presence.RESERVED, None, call_id)
 
     def talks(self, agent: Agent, call_id: str) -> None:
@@ -256,15 +258,19 @@ class Team:
         ``hard``: somebody was at risk, or hurt them: it counts for more, and lasts longer.
         """
         self._rung_again.pop(agent.id, None)
-        now = clock.monotonic()
-        times = HARD_TIMES if hard else 1.0
-        if agent.presence is Presence.TALKING:
-            minutes = (clock.now() - agent.since_at).total_seconds() / 60
-            agent.exposure.add(now, max(0.0, minutes), times)
-        agent.rest = WrapUp(call_id, now + self._wrap_up_seconds * times, form=form)
+        self.talk_is_over(agent, hard=hard)
+        seconds = self._wrap_up_seconds * (HARD_TIMES if hard else 1.0)
+        agent.rest = WrapUp(call_id, clock.monotonic() + seconds, form=form)
         self.move(agent, Presence.WRAP_UP, None, call_id)
         if self._wrap_up_seconds == 0:
             self._end_wrap_up(agent)
+
+    def talk_is_over(self, agent: Agent, *, hard: bool) -> None:
+        """Count what somebody had who is in a talk; their presence is changed next."""
+        if agent.presence is Presence.TALKING:
+            minutes = (clock.now() - agent.since_at).total_seconds() / 60
+            weight = HARD_TIMES if hard else 1.0
+            agent.exposure.add(clock.monotonic(), max(0.0, minutes), weight)
 
     def had(self, agent_id: str, ended_at: datetime, minutes: float, hard: bool) -> None:
         """What somebody has had today already, as the records of a life before tell."""
