@@ -54,6 +54,7 @@ class Team:
         self._pending: dict[str, tuple[Presence, str | None]] = {}
         # agent -> the call whose talk they lost, and whether it was hard
         self._rung_again: dict[str, tuple[str, bool]] = {}
+        self._alerts: dict[str, dict[str, dict[str, Any]]] = {}  # agent, kind -> as it was told
         self._screen_lost_at: dict[str, float] = {}
         self._system: tuple[list[str], str | None] = ([], None)
 
@@ -76,12 +77,15 @@ class Team:
             return "not_yours_to_set"
         if reason is not None and reason not in REASONS_CHOSEN:
             return "no_such_reason"
+        duty = agent.duty_view()
         if presence is Presence.READY:
             agent.times_ready += 1
             agent.missed = 0
             agent.one_more |= agent.shift_ends_soon()  # they have been told, and go on
         if presence is Presence.LOGGED_OUT:
             agent.shift_ends_at, agent.one_more = None, False
+        if agent.duty_view() != duty:
+            agent.outbox.push("duty.changed", agent.duty_view())
         if agent.presence in (Presence.RESERVED, Presence.TALKING):
             self._pending[agent.id] = (presence, reason)
             self._tell_presence(agent)
@@ -231,9 +235,20 @@ class Team:
     def alert(self, kind: str, agent: Agent) -> None:
         """Tell every supervisor who is here of something about a colleague."""
         named = {"id": agent.id, "name": agent.name}
+        told = {"kind": kind, "agent": named, "at": clock.now().isoformat()}
+        self._alerts.setdefault(agent.id, {})[kind] = told
         for other in self.agents.values():
             if Role.SUPERVISOR in other.roles and other is not agent:
-                other.outbox.push("team.alert", {"kind": kind, "agent": named})
+                other.outbox.push("team.alert", told)
+
+    def _alerts_for(self, agent: Agent) -> list[dict[str, Any]]:
+        """What a supervisor was told, of colleagues who have not come back since."""
+        if Role.SUPERVISOR not in agent.roles:
+            return []
+        others = (kinds for id_, kinds in self._alerts.items() if id_ != agent.id)
+        return sorted(
+            (one for kinds in others for one in kinds.values()), key=lambda one: one["at"]
+        )
 
     def ring_again(self, agent: Agent, call_id: str, *, hard: bool) -> None:
         """Their phone was lost in a talk: it rings again; in vain, the talk's wrap-up follows."""
@@ -243,7 +258,10 @@ class Team:
 
     def talks(self, agent: Agent, call_id: str) -> None:
         """They have a caller."""
-        agent.missed, agent.one_more, agent.rest = 0, False, None
+        if agent.one_more:
+            agent.one_more = False
+            agent.outbox.push("duty.changed", agent.duty_view())
+        agent.missed, agent.rest = 0, None
         self.move(agent, Presence.TALKING, None, call_id)
 
     def rest_after_wrap_up(self, agent: Agent, reason: str) -> None:
@@ -394,6 +412,7 @@ class Team:
             ],
             "dispositions": [{"id": i, "label": label} for i, label in DISPOSITIONS.items()],
             "system": self._system_view(agent),
+            "alerts": self._alerts_for(agent),
         }
 
     # -- what goes on by itself -----------------------------------------------
@@ -436,6 +455,8 @@ class Team:
             agent.free_since = clock.monotonic()
         if presence not in (Presence.WRAP_UP, Presence.RESERVED):
             agent.rest = None
+        if presence is not Presence.NOT_READY:
+            self._alerts.pop(agent.id, None)
         same = (agent.presence, agent.call_id) == (presence, call_id) and call_id is not None
         agent.presence, agent.reason, agent.call_id = presence, reason, call_id
         if not same:  # a talk taken back after a restart goes on since it began
