@@ -224,6 +224,7 @@ async def close_kindly(call: Call, house: House, line: Line, why: Why) -> Stage:
 async def again_in_place(call: Call, house: House) -> None:
     """The engine did not obey: whoever has the caller is with them again, or they are on hold."""
     assert call.talk is not None
+    tell_company(call)
     if call.aside:
         await set_aside(call, house)
     else:
@@ -402,6 +403,7 @@ async def bring_in(call: Call, house: House) -> Stage:
     call.talk.caller_entries = call.staying.caller_entries  # moved since: see leave()
     held = call.aside
     await end_aside(call)
+    _tell_joined(call)  # should the engine not obey, they are three soon all the same
     try:
         if held:
             await join(call, house, call.talk)
@@ -411,7 +413,6 @@ async def bring_in(call: Call, house: House) -> Stage:
         pass  # whoever left says so to converse()
     except AriConflict:
         await join(call, house, call.talk)
-    _tell_joined(call)
     return call.stage
 
 
@@ -464,8 +465,8 @@ async def bring_all_together(call: Call, house: House) -> Stage:
     await end_aside(call)
     call.talk, call.staying, call.consulting = call.consulting, call.talk, None
     _to_the_newcomer(call, house)
-    await join(call, house, call.talk)
     _tell_joined(call)
+    await join(call, house, call.talk)
     return call.stage
 
 
