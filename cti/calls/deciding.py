@@ -50,7 +50,7 @@ def _check_take_back(agent: Agent, call: Call) -> str | None:
 def _check_orient(decision: Orient, agent: Agent, call: Call, house: House) -> str | None:
     if call.consulting is not None:
         # To bring all three together, or to leave the caller to whom they speak with.
-        with_them = decision.together or decision.agent == call.consulting.agent.id
+        with_them = decision.agent == call.consulting.agent.id
         return None if with_them and not decision.consult else "consulting"
     if call.staying is not None and decision.consult:
         return "three_talk"

@@ -140,8 +140,8 @@ async def do(
             return await hold_or_take_back(call, house, talk, decision)
         case Orient() if talk is call.talk and call.inviting is None:
             return await follow(call, house, line, decision)
-        case Orient() if talk is call.consulting or call.inviting is not None:
-            return None  # decided twice: the first is being carried out
+        case Orient():
+            return None  # decided twice, or as another came: the first is being carried out
         case Close(why=why) if talk is call.talk:
             return await close_kindly(call, house, line, why)
         case Accept() | Decline() | Close():

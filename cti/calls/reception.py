@@ -192,7 +192,7 @@ class Reception:
             case "language":
                 records.stage(call.id, call.stage.value, language=caller.language)
             case "danger":
-                call.danger, call.first = DANGER_NOW, True
+                call.danger = DANGER_NOW
                 records.stage(call.id, call.stage.value, danger=True)
                 log.warning("call.danger", extra={"call": call.id})
             case "told":
@@ -334,7 +334,7 @@ class Reception:
             answered=record.answered_at is not None,
             answered_at=record.answered_at,
             outcome="talked" if record.answered_at else "abandoned",
-            first=True,
+            first=record.answered_at is not None and record.oriented_by is None,
         )
         # A name that an earlier life gave to a leg is not given again: they are one in the record.
         age_seconds = (clock.now() - call.started_at).total_seconds()

@@ -109,6 +109,11 @@ class Call:
         return self.offers[0] if self.offers else None
 
     @property
+    def spared(self) -> bool:
+        """Whether they neither wait before phones ring, nor hear of a crowd or a full line."""
+        return self.first or self.taken_back or self.danger >= DANGER_NOW
+
+    @property
     def talks(self) -> list[Talk]:
         """Those who have the caller: the one whose leg owns them first."""
         talks = (self.talk, self.staying, self.consulting)

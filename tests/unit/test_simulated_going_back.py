@@ -139,6 +139,21 @@ def test_a_sheet_says_until_when_a_hold_lasts_even_after_a_restart(tell: Tell) -
     assert seen[2] is None
 
 
+def test_who_speaks_with_one_colleague_brings_in_no_other() -> None:
+    answers: list[str | None] = []
+
+    def deed(world: World) -> None:
+        desk = world.desks["rosa"]
+        assert desk.controller is not None
+        assert desk.agent is not None
+        agent, call = desk.agent, desk.call or ""
+        to_remy = Orient(agent="remy", together=True)
+        desk.controller.tell(lambda: answers.append(agent.decide(call, to_remy)))
+
+    live(Handing("consult", "", None, (25.0, deed)))
+    assert answers == ["consulting"]
+
+
 def test_nobody_is_oriented_to_who_does_not_speak_their_language() -> None:
     story, answers = Handing("hold", "", None), list[str | None]()
 
