@@ -28,10 +28,11 @@ from cti.calls.house import House
 from cti.calls.offering import follow
 from cti.calls.repeats import compare
 from cti.calls.returning import find_again
-from cti.calls.state import DANGER_HARD, DANGER_NOW, LINE_OF, Call, Stage, Talk, new_call_id
+from cti.calls.state import DANGER_NOW, LINE_OF, Call, Stage, Talk, new_call_id
 from cti.calls.talking import hang_up_parted, is_hard, together
 from cti.people.agents import Agent, Engagement, Presence
 from cti.people.choosing import LINE_ROLES, LINES, fits
+from cti.records.models import DANGER_HARD
 from cti.records.record import EndedBy, OpenCall, Outcome
 from ivr.leg import HungUp
 

@@ -34,7 +34,6 @@ LINE_OF: dict[Stage, Line] = {Stage.REGULATION: "regulators", Stage.LISTENING: "
 STAGE_OF: dict[Line, Stage] = {line: stage for stage, line in LINE_OF.items()}
 
 DANGER_NOW = 3  # the level of danger that a caller can tell with a key
-DANGER_HARD = 2  # from this level on, the talk weighs on who had it
 GENDERS = frozenset({"femme", "homme"})  # of ``told["gender"]``: who they would rather speak with
 YOUNG = "mineur"  # of ``told["age"]``
 KEYS_SHOWN_MAX = 8

@@ -18,8 +18,9 @@ from cti.calls.offering import (
     hold,
     offer,
 )
-from cti.calls.state import DANGER_HARD, STAGE_OF, Call, Stage, Talk
+from cti.calls.state import STAGE_OF, Call, Stage, Talk
 from cti.people.choosing import LINE_ROLES
+from cti.records.models import DANGER_HARD
 from cti.records.record import LegEvent
 from cti.tasks import Group
 from ivr.steps import Line

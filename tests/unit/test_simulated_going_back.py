@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from cti.calls.aside import MUTED_SECONDS_MAX
-from cti.calls.state import DANGER_HARD
 from cti.people.agents import End, Hold, Mute, Orient, Presence
 from cti.records.journey import journey
+from cti.records.models import DANGER_HARD
 from cti.records.record import event_row
 from cti.simulation.checker import timeline
 from cti.simulation.world import World
