@@ -313,7 +313,7 @@ async def _remember_talks(house: House, database: Database) -> None:
             continue
         for talk in talks:
             if talk.ended_at < began_at:
-                house.team.had(talk.agent_id, talk.ended_at, talk.minutes, talk.danger)
+                house.team.had(talk.agent_id, talk.ended_at, talk.minutes, talk.hard)
         return
 
 

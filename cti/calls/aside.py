@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from datetime import timedelta
 from typing import Any
 
 from cti import clock
@@ -53,12 +54,17 @@ async def set_aside(call: Call, house: House) -> None:
         with contextlib.suppress(LegGone, AriConflict):  # whoever left says so to converse()
             await house.exchange.set_aside(bridge, talk.leg)
     say_words(call)
+    engagement = call.talk.agent.engagement if call.talk is not None else None
+    if call.talk is not None and engagement is not None and not engagement.view["held"]:
+        _tell_held(call, call.talk)
 
 
 def say_words(call: Call) -> None:
     """Have a caller on hold hear now and then that they are not forgotten."""
     if call.aside_until is None:  # on hold since a life before
         call.aside_until = clock.monotonic() + HELD_SECONDS_MAX
+        if call.talk is not None:
+            _tell_held(call, call.talk)
     if call.told_aside is None:
         call.told_aside = asyncio.create_task(_say_words(call))
 
@@ -104,8 +110,10 @@ def _tell_held(call: Call, talk: Talk, reason: str | None = None) -> None:
 def _tell(
     call: Call, talk: Talk, what: str, on: bool, reason: str | None, seconds_max: float | None
 ) -> None:
-    if talk.agent.engagement is not None:
-        talk.agent.engagement.view[what] = on
+    if talk.agent.engagement is not None:  # a page that is loaded anew shows it too
+        ends_at = clock.now() + timedelta(seconds=seconds_max) if seconds_max is not None else None
+        view = talk.agent.engagement.view
+        view[what], view[f"{what}_until"] = on, ends_at.isoformat() if ends_at else None
     told: dict[str, Any] = {"call": {"id": call.id}, "on": on, "reason": reason}
     talk.agent.outbox.push(f"call.{what}", told | {"seconds_max": seconds_max})
 
@@ -119,7 +127,6 @@ async def put_on_hold(call: Call, house: House) -> None:
     await unmute_all(call, house)
     house.records.event("call.held", call_id=call.id, agent_id=call.talk.agent.id)
     await set_aside(call, house)
-    _tell_held(call, call.talk)
 
 
 async def back_from_hold(call: Call, house: House, reason: str | None = None) -> None:
@@ -145,7 +152,6 @@ async def consult(call: Call, house: House) -> None:
     watch(call, house, call.consulting)
     await unmute_all(call, house)
     await set_aside(call, house)
-    _tell_held(call, call.talk)
     for talk, other in ((call.talk, call.consulting), (call.consulting, call.talk)):
         named = {"id": other.agent.id, "name": other.agent.name}
         talk.agent.outbox.push("call.consulting", {"call": {"id": call.id}, "agent": named})
@@ -163,12 +169,18 @@ async def take_back(call: Call, house: House, reason: str | None = None) -> None
 
 
 async def mute(call: Call, house: House, talk: Talk, on: bool, reason: str | None = None) -> None:
-    """Have nobody hear this agent, for a while at most, or everybody again."""
+    """Have nobody hear this agent, for a while at most, or everybody again.
+
+    Said twice it lasts no longer: a caller who hears nobody is alone.
+    """
+    if on and talk.muted_until is not None:
+        return
     seconds = MUTED_SECONDS_MAX if on else None
     try:
         await house.exchange.mute(talk.leg, on)
-    except (LegGone, AriConflict):
-        return  # whoever left says so to converse()
+    except LegGone:
+        talk.muted_until = None  # whoever left says so to converse()
+        return
     except AriError as error:  # it costs nobody the talk: heard again is what is asked next
         log.warning("leg.not_muted", extra={"leg": talk.leg.id, "error": type(error).__name__})
         on, seconds = True, MUTED_AGAIN_SECONDS

@@ -147,7 +147,7 @@ async def attend(call: Call, house: House) -> Stage:
             await hang_up_parted(call, house)
         if call.closing is not None:  # nor as the caller was told that it ends
             return await say_closing(call, house, line)
-        if step.on_full and not call.first and house.lines.full(line, step.on_full.callers_max):
+        if step.on_full and not call.spared and house.lines.full(line, step.on_full.callers_max):
             house.records.event("line.full", call_id=call.id, line=line)
             flow, full = call.flow.flow, step.on_full.then
             came_out = await walk(flow, full, call.caller, house.surroundings)

@@ -140,8 +140,8 @@ async def do(
             return await hold_or_take_back(call, house, talk, decision)
         case Orient() if talk is call.talk and call.inviting is None:
             return await follow(call, house, line, decision)
-        case Orient() if talk is call.consulting or call.inviting is not None:
-            return None  # decided twice: the first is being carried out
+        case Orient():
+            return None  # decided twice, or as another came: the first is being carried out
         case Close(why=why) if talk is call.talk:
             return await close_kindly(call, house, line, why)
         case Accept() | Decline() | Close():
@@ -167,7 +167,7 @@ async def hold_or_take_back(
         case Hold(on=False) | TakeBack() if first:
             await back_from_hold(call, house)
         case TakeBack() if talk is call.staying:
-            await go_back(call, house)
+            return await go_back(call, house)
         case _:
             pass
     return None
@@ -200,7 +200,7 @@ async def gone(
     elif call.consulting is not None:
         return await leave_to_consulted(call, house)
     elif call.staying is not None:
-        await go_back(call, house)
+        return await go_back(call, house)
     elif decision is None and await lost(talk, clock.monotonic()):
         await end_aside(call)
         return await recall(call, house, line)
@@ -224,6 +224,7 @@ async def close_kindly(call: Call, house: House, line: Line, why: Why) -> Stage:
 async def again_in_place(call: Call, house: House) -> None:
     """The engine did not obey: whoever has the caller is with them again, or they are on hold."""
     assert call.talk is not None
+    tell_company(call)
     if call.aside:
         await set_aside(call, house)
     else:
@@ -352,7 +353,8 @@ def _not_joined(call: Call, house: House, reason: str) -> None:
     call.first, call.wanted = False, None
     call.interruptions = 0  # those were the invitation's
     if call.talk is not None:
-        house.records.event("call.not_joined", call_id=call.id, agent_id=call.talk.agent.id)
+        agent = call.talk.agent.id
+        house.records.event("call.not_joined", call_id=call.id, agent_id=agent, why=reason)
         call.talk.agent.outbox.push("call.not_joined", {"call": {"id": call.id}, "reason": reason})
 
 
@@ -401,6 +403,7 @@ async def bring_in(call: Call, house: House) -> Stage:
     call.talk.caller_entries = call.staying.caller_entries  # moved since: see leave()
     held = call.aside
     await end_aside(call)
+    _tell_joined(call)  # should the engine not obey, they are three soon all the same
     try:
         if held:
             await join(call, house, call.talk)
@@ -410,7 +413,6 @@ async def bring_in(call: Call, house: House) -> Stage:
         pass  # whoever left says so to converse()
     except AriConflict:
         await join(call, house, call.talk)
-    _tell_joined(call)
     return call.stage
 
 
@@ -436,12 +438,13 @@ async def leave(call: Call, house: House, talk: Talk) -> None:
         await hang_up_parted(call, house)
 
 
-async def go_back(call: Call, house: House) -> None:
-    """The newcomer leaves: the caller goes on with the agent who had stayed."""
+async def go_back(call: Call, house: House) -> Stage:
+    """The newcomer leaves: the caller goes on with the agent who had stayed, in their line."""
     assert call.talk is not None
     assert call.staying is not None
     part(call, house, call.talk, "ended")
     call.talk, call.staying = call.staying, None
+    call.stage = STAGE_OF[call.talk.line]
     call.talk.caller_entries = call.caller.entries
     house.records.stage(
         call.id, call.stage.value, agent_id=call.talk.agent.id, leg_id=call.talk.leg.id
@@ -450,6 +453,7 @@ async def go_back(call: Call, house: House) -> None:
     # they are held meanwhile (see _hold_again() in reception.py).
     call.caller.place = talk_bridge(call.id)
     call.caller.astray.set()
+    return call.stage
 
 
 # -- after a consultation -----------------------------------------------------------
@@ -461,8 +465,8 @@ async def bring_all_together(call: Call, house: House) -> Stage:
     await end_aside(call)
     call.talk, call.staying, call.consulting = call.consulting, call.talk, None
     _to_the_newcomer(call, house)
-    await join(call, house, call.talk)
     _tell_joined(call)
+    await join(call, house, call.talk)
     return call.stage
 
 

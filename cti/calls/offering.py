@@ -77,7 +77,7 @@ async def find_someone(call: Call, house: House, step: LineStep) -> Found | Outc
     caller pressed a key that leads elsewhere, or has waited for too long.
     """
     # Whoever goes first does not wait with the crowd.
-    crowded = not call.first and house.lines.crowded(step.line, step.crowd_per_agent_max)
+    crowded = not call.spared and house.lines.crowded(step.line, step.crowd_per_agent_max)
     if crowded and step.while_crowded:
         waiting = house.lines.waiting(step.line)
         house.records.event("line.crowded", call_id=call.id, line=step.line, waiting=waiting)
@@ -182,7 +182,7 @@ async def offer_around(call: Call, house: House, step: LineStep) -> bool:
     """Offer the call to one free agent after the other until one answers."""
     assert call.waiting_since_at is not None
     call.ask = ask = ask_of(call, step)
-    if not call.first and not call.wanted:
+    if not call.spared and not call.wanted:
         # Many callers hang up at once: a phantom ring burns a volunteer.
         await asyncio.sleep(step.ring_after_seconds)
     while True:

@@ -29,9 +29,10 @@ from cti.calls.offering import follow
 from cti.calls.repeats import compare
 from cti.calls.returning import find_again
 from cti.calls.state import DANGER_NOW, LINE_OF, Call, Stage, Talk, new_call_id
-from cti.calls.talking import hang_up_parted, together
+from cti.calls.talking import hang_up_parted, is_hard, together
 from cti.people.agents import Agent, Engagement, Presence
 from cti.people.choosing import LINE_ROLES, LINES, fits
+from cti.records.models import DANGER_HARD
 from cti.records.record import EndedBy, OpenCall, Outcome
 from ivr.leg import HungUp
 
@@ -192,7 +193,7 @@ class Reception:
             case "language":
                 records.stage(call.id, call.stage.value, language=caller.language)
             case "danger":
-                call.danger, call.first = DANGER_NOW, True
+                call.danger = DANGER_NOW
                 records.stage(call.id, call.stage.value, danger=True)
                 log.warning("call.danger", extra={"call": call.id})
             case "told":
@@ -293,11 +294,12 @@ class Reception:
         house.records.closed(record.id, outcome=outcome, ended_by=ended_by, at=at)
         log.info("call.closed_late", extra={"call": record.id, "outcome": outcome})
         reason = outcome if outcome == "engine_restart" else "caller_left"
+        hard = record.danger or record.danger_level >= DANGER_HARD
         for agent in house.team.agents.values():  # two, when three were talking
             had_them = agent.call_id == record.id and agent.presence is Presence.TALKING
             if had_them and agent.engagement is None:
                 agent.outbox.push("call.ended", {"call": {"id": record.id}, "reason": reason})
-                house.team.start_wrap_up(agent, record.id, hard=record.danger)
+                house.team.start_wrap_up(agent, record.id, hard=hard)
 
     def _recognise(
         self, record: OpenCall, channels: dict[str, models.Channel], ours: bool
@@ -333,7 +335,7 @@ class Reception:
             answered=record.answered_at is not None,
             answered_at=record.answered_at,
             outcome="talked" if record.answered_at else "abandoned",
-            first=True,
+            first=record.answered_at is not None and record.oriented_by is None,
         )
         # A name that an earlier life gave to a leg is not given again: they are one in the record.
         age_seconds = (clock.now() - call.started_at).total_seconds()
@@ -402,6 +404,7 @@ class Reception:
                 watch(call, house, call.staying)
             else:
                 call.parted.append(leg)
+        self._note_who_left(call, found.talked_to)
         # Not before each leg is known as the call's: who looks at the engine meanwhile lets go
         # of those that are nobody's.
         await hang_up_parted(call, house)
@@ -432,6 +435,17 @@ class Reception:
         for talk in call.talks:
             if talk.agent.engagement is not None:
                 talk.agent.outbox.push("call.connected", {"call": talk.agent.engagement.view})
+
+    def _note_who_left(self, call: Call, talked_to: str | None) -> None:
+        """Somebody was with this caller, and is no more: that talk is over, and counts."""
+        house, leg = self._house, AGENT_LEG.fullmatch(talked_to or "")
+        for agent in house.team.agents.values():
+            was_there = agent.presence is Presence.TALKING and agent.call_id == call.id
+            if not was_there or agent.engagement is not None:
+                continue
+            house.team.talk_is_over(agent, hard=is_hard(call))
+            if talked_to is not None and leg is not None and leg["agent"] == agent.id:
+                house.records.leg(call.id, talked_to, agent.id, "", "lost", house.clock())
 
     async def _remember(self, call: Call) -> None:
         """What the caller told, and the last agent wrote; no caller waits for a slow database."""

@@ -34,7 +34,6 @@ LINE_OF: dict[Stage, Line] = {Stage.REGULATION: "regulators", Stage.LISTENING: "
 STAGE_OF: dict[Line, Stage] = {line: stage for stage, line in LINE_OF.items()}
 
 DANGER_NOW = 3  # the level of danger that a caller can tell with a key
-DANGER_HARD = 2  # from this level on, the talk weighs on who had it
 GENDERS = frozenset({"femme", "homme"})  # of ``told["gender"]``: who they would rather speak with
 YOUNG = "mineur"  # of ``told["age"]``
 KEYS_SHOWN_MAX = 8
@@ -109,6 +108,11 @@ class Call:
         return self.offers[0] if self.offers else None
 
     @property
+    def spared(self) -> bool:
+        """Whether they neither wait before phones ring, nor hear of a crowd or a full line."""
+        return self.first or self.taken_back or self.danger >= DANGER_NOW
+
+    @property
     def talks(self) -> list[Talk]:
         """Those who have the caller: the one whose leg owns them first."""
         talks = (self.talk, self.staying, self.consulting)
@@ -131,7 +135,9 @@ class Call:
             "returned": self.returned,
             **self.danger_view(),
             "held": self.aside,
+            "held_until": None,
             "muted": False,
+            "muted_until": None,
             "inviting": False,
             "colleague": None,
             "told": self.told(),

@@ -18,8 +18,9 @@ from cti.calls.offering import (
     hold,
     offer,
 )
-from cti.calls.state import DANGER_HARD, STAGE_OF, Call, Stage, Talk
+from cti.calls.state import STAGE_OF, Call, Stage, Talk
 from cti.people.choosing import LINE_ROLES
+from cti.records.models import DANGER_HARD
 from cti.records.record import LegEvent
 from cti.tasks import Group
 from ivr.steps import Line
@@ -188,9 +189,13 @@ def part(call: Call, house: House, talk: Talk, reason: str) -> None:
     write_end(call, house, talk, "ended")
     talk.agent.engagement, talk.agent.phone_free = None, talk.leg.gone
     talk.agent.outbox.push("call.ended", {"call": {"id": call.id}, "reason": reason})
-    hard = call.danger >= DANGER_HARD or call.closing == "abusive"
-    house.team.start_wrap_up(talk.agent, call.id, hard=hard, form=call.closing is None)
+    house.team.start_wrap_up(talk.agent, call.id, hard=is_hard(call), form=call.closing is None)
     tell_company(call)
+
+
+def is_hard(call: Call) -> bool:
+    """Whether this talk weighs more on who had it: somebody was at risk, or hurt them."""
+    return call.danger >= DANGER_HARD or call.closing == "abusive"
 
 
 def write_end(call: Call, house: House, talk: Talk, event: LegEvent) -> None:
@@ -255,7 +260,7 @@ async def recall(call: Call, house: House, line: Line) -> Stage:
     # Until here the talk was still theirs, so that a caller who left freed them.
     agent.engagement = None
     agent.outbox.push("call.ended", {"call": {"id": call.id}, "reason": "lost"})
-    house.team.ring_again(agent, call.id)
+    house.team.ring_again(agent, call.id, hard=is_hard(call))
     talk.leg.close()
     call.talk = None
     async with Group() as tasks:

@@ -35,6 +35,7 @@ const EVENTS = {
     presenceIs(data.presence);
     desk.duty = data.duty;
     desk.asked = data.asked;
+    for (const alert of data.alerts ?? []) addAlert(alert);
     if (data.call?.id !== callBefore) forgetTalk();
     if (data.call) learn(data.call);
     else desk.call = null;

@@ -93,9 +93,22 @@ async function extend() {
 
 // What supervisors should know ---------------------------------------------------------
 
-export function addAlert({ kind, agent }) {
+const SEEN = "alertsSeen"; // in this window, for as long as it is open
+
+function nameOf({ kind, agent, at }) {
+  return `${kind} ${agent.id} ${at}`;
+}
+
+function alertsSeen() {
+  return JSON.parse(sessionStorage.getItem(SEEN) ?? "[]");
+}
+
+export function addAlert(alert) {
+  const { kind, agent } = alert;
+  const known = [...alertsSeen(), ...desk.alerts.map(nameOf)];
+  if (known.includes(nameOf(alert))) return;
   desk.alerts = desk.alerts.filter((one) => one.kind !== kind || one.agent.id !== agent.id);
-  desk.alerts.push({ kind, agent, at: new Date(Date.now()).toISOString() });
+  desk.alerts.push(alert);
   renderAlerts();
 }
 
@@ -109,6 +122,7 @@ function renderAlerts() {
     seen.setAttribute("aria-label", `C'est vu, pour ${agent.name}`);
     seen.addEventListener("click", () => {
       desk.alerts = desk.alerts.filter((one) => one !== alert);
+      sessionStorage.setItem(SEEN, JSON.stringify([...alertsSeen(), nameOf(alert)].slice(-100)));
       renderAlerts();
       ($("alerts-list").querySelector("button") ?? $("presence-state")).focus();
     });

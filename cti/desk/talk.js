@@ -59,6 +59,15 @@ export function learn(view) {
     company(view.colleague);
   }
   if (view.sound !== undefined) heard(view.sound);
+  for (const what of ["held", "muted"]) {
+    const until = view[`${what}_until`];
+    if (until !== undefined) desk.until[what] = until && nowSeconds() + secondsUntil(until);
+  }
+}
+
+// By the line's clock, which this machine's may be far from.
+function secondsUntil(iso) {
+  return (Date.parse(iso) + desk.clockAheadMs - Date.now()) / 1000;
 }
 
 function company(colleague) {

@@ -53,7 +53,9 @@ class Team:
         self._on_wrapup = on_wrapup
         self._wrap_up_seconds = wrap_up_seconds
         self._pending: dict[str, tuple[Presence, str | None]] = {}
-        self._rung_again: dict[str, str] = {}  # agent, the call whose talk they lost
+        # agent -> the call whose talk they lost, and whether it was hard
+        self._rung_again: dict[str, tuple[str, bool]] = {}
+        self._alerts: dict[str, dict[str, dict[str, Any]]] = {}  # agent, kind -> as it was told
         self._screen_lost_at: dict[str, float] = {}
         self._system: tuple[list[str], str | None] = ([], None)
 
@@ -76,12 +78,15 @@ class Team:
             return "not_yours_to_set"
         if reason is not None and reason not in REASONS_CHOSEN:
             return "no_such_reason"
+        duty = agent.duty_view()
         if presence is Presence.READY:
             agent.times_ready += 1
             agent.missed = 0
             agent.one_more |= agent.shift_ends_soon()  # they have been told, and go on
         if presence is Presence.LOGGED_OUT:
             agent.shift_ends_at, agent.one_more = None, False
+        if agent.duty_view() != duty:
+            agent.outbox.push("duty.changed", agent.duty_view())
         if agent.presence in (Presence.RESERVED, Presence.TALKING):
             self._pending[agent.id] = (presence, reason)
             self._tell_presence(agent)
@@ -202,8 +207,8 @@ class Team:
         elif chosen is not None:
             presence, reason = chosen
         if agent.id in self._rung_again:
-            call_id = self._rung_again[agent.id]
-            self.start_wrap_up(agent, call_id)
+            call_id, hard = self._rung_again[agent.id]
+            self.start_wrap_up(agent, call_id, hard=hard)
             self._pending[agent.id] = (presence, reason)
         elif agent.rest is not None:  # the caller for whom it was interrupted did not come
             if presence is not Presence.READY:
@@ -231,18 +236,33 @@ class Team:
     def alert(self, kind: str, agent: Agent) -> None:
         """Tell every supervisor who is here of something about a colleague."""
         named = {"id": agent.id, "name": agent.name}
+        told = {"kind": kind, "agent": named, "at": clock.now().isoformat()}
+        self._alerts.setdefault(agent.id, {})[kind] = told
         for other in self.agents.values():
             if Role.SUPERVISOR in other.roles and other is not agent:
-                other.outbox.push("team.alert", {"kind": kind, "agent": named})
+                other.outbox.push("team.alert", told)
 
-    def ring_again(self, agent: Agent, call_id: str) -> None:
+    def _alerts_for(self, agent: Agent) -> list[dict[str, Any]]:
+        """What a supervisor was told, of colleagues who have not come back since."""
+        if Role.SUPERVISOR not in agent.roles:
+            return []
+        others = (kinds for id_, kinds in self._alerts.items() if id_ != agent.id)
+        return sorted(
+            (one for kinds in others for one in kinds.values()), key=lambda one: one["at"]
+        )
+
+    def ring_again(self, agent: Agent, call_id: str, *, hard: bool) -> None:
         """Their phone was lost in a talk: it rings again; in vain, the talk's wrap-up follows."""
-        self._rung_again[agent.id] = call_id
+        self.talk_is_over(agent, hard=hard)
+        self._rung_again[agent.id] = call_id, hard
         self.move(agent, Presence.RESERVED, None, call_id)
 
     def talks(self, agent: Agent, call_id: str) -> None:
         """They have a caller."""
-        agent.missed, agent.one_more, agent.rest = 0, False, None
+        if agent.one_more:
+            agent.one_more = False
+            agent.outbox.push("duty.changed", agent.duty_view())
+        agent.missed, agent.rest = 0, None
         self.move(agent, Presence.TALKING, None, call_id)
 
     def rest_after_wrap_up(self, agent: Agent, reason: str) -> None:
@@ -257,15 +277,19 @@ class Team:
         ``hard``: somebody was at risk, or hurt them: it counts for more, and lasts longer.
         """
         self._rung_again.pop(agent.id, None)
-        now = clock.monotonic()
-        times = HARD_TIMES if hard else 1.0
-        if agent.presence is Presence.TALKING:
-            minutes = (clock.now() - agent.since_at).total_seconds() / 60
-            agent.exposure.add(now, max(0.0, minutes), times)
-        agent.rest = WrapUp(call_id, now + self._wrap_up_seconds * times, form=form)
+        self.talk_is_over(agent, hard=hard)
+        seconds = self._wrap_up_seconds * (HARD_TIMES if hard else 1.0)
+        agent.rest = WrapUp(call_id, clock.monotonic() + seconds, form=form)
         self.move(agent, Presence.WRAP_UP, None, call_id)
         if self._wrap_up_seconds == 0:
             self._end_wrap_up(agent)
+
+    def talk_is_over(self, agent: Agent, *, hard: bool) -> None:
+        """Count what somebody had who is in a talk; their presence is changed next."""
+        if agent.presence is Presence.TALKING:
+            minutes = (clock.now() - agent.since_at).total_seconds() / 60
+            weight = HARD_TIMES if hard else 1.0
+            agent.exposure.add(clock.monotonic(), max(0.0, minutes), weight)
 
     def had(self, agent_id: str, ended_at: datetime, minutes: float, hard: bool) -> None:
         """What somebody has had today already, as the records of a life before tell."""
@@ -394,6 +418,7 @@ class Team:
             ],
             "dispositions": [{"id": i, "label": label} for i, label in DISPOSITIONS.items()],
             "system": self._system_view(agent),
+            "alerts": self._alerts_for(agent),
         }
 
     # -- what goes on by itself -----------------------------------------------
@@ -436,6 +461,8 @@ class Team:
             agent.free_since = clock.monotonic()
         if presence not in (Presence.WRAP_UP, Presence.RESERVED):
             agent.rest = None
+        if presence is not Presence.NOT_READY:
+            self._alerts.pop(agent.id, None)
         same = (agent.presence, agent.call_id) == (presence, call_id) and call_id is not None
         agent.presence, agent.reason, agent.call_id = presence, reason, call_id
         if not same:  # a talk taken back after a restart goes on since it began

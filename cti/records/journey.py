@@ -51,8 +51,8 @@ SENTENCES: Mapping[str, Words] = {
     ),
     "call.oriented": _words("{agent} oriente vers {line}.", "{agent} orients towards {line}."),
     "call.oriented.consult": _words(
-        "{agent} consulte d'abord {line} ; la personne entend la musique.",
-        "{agent} first consults {line}; the caller hears music.",
+        "{agent} fait appeler {one_of_line}, pour lui parler d'abord seul à seul.",
+        "{agent} asks for {one_of_line}, to speak alone with them first.",
     ),
     "call.held": _words("{agent} met la personne en attente.", "{agent} puts the caller on hold."),
     "call.came_back": _words(
@@ -65,6 +65,10 @@ SENTENCES: Mapping[str, Words] = {
     "call.not_joined": _words(
         "Personne n'a pu rejoindre {agent} : l'échange continue.",
         "Nobody could join {agent}: the talk goes on.",
+    ),
+    "call.not_joined.taken_back": _words(
+        "{agent} ne fait plus appeler personne : l'échange continue.",
+        "{agent} calls the search off: the talk goes on.",
     ),
     "call.asked_again": _words(
         "L'échange fini, demande encore quelqu'un : passe en tête.",
@@ -134,6 +138,10 @@ SENTENCES: Mapping[str, Words] = {
     "leg.answered.together": _words(
         "{agent} rejoint l'échange : à trois, avec {other}.",
         "{agent} joins the talk: three together, with {other}.",
+    ),
+    "leg.answered.consult": _words(
+        "{agent} répond, et parle seul à seul avec {other} ; la personne entend la musique.",
+        "{agent} answers, and speaks alone with {other}; the caller hears music.",
     ),
     "leg.missed": _words("{agent} ne répond pas.", "{agent} does not answer."),
     "leg.declined": _words("{agent} ne peut pas prendre l'appel.", "{agent} cannot take the call."),
@@ -301,6 +309,8 @@ class _Story:
         self._talking: dict[str, tuple[str, datetime]] = {}  # leg -> agent, since
         self._people: list[str] = []  # who talked with the caller, in order
         self._lost: set[str] = set()
+        self._over: set[str] = set()  # legs; the first end of each counts
+        self._consults = False  # who comes next speaks with an agent alone
         self._first_wait: float | None = None
         self._talk_began: datetime | None = None
         self._talked_seconds = 0.0  # by the caller, with whomever
@@ -322,15 +332,20 @@ class _Story:
         if event.type in SILENT:
             return []
         if event.type.startswith("leg."):
+            if self._is_told(event):
+                return []
             key = self._follow_leg(event, words)
         elif event.type == "call.closed":
             key = self._follow_end(event, words)
         elif event.type == "relay.over" and words.get("answer") != "ANSWER":
             key = "relay.over.unanswered"
-        elif event.type == "call.oriented" and event.data.get("how") in ("together", "consult"):
-            key = f"call.oriented.{event.data['how']}"
         else:
-            key = event.type
+            finer = event.data.get("why")
+            if event.type == "call.oriented":
+                finer = event.data.get("how")
+                self._consults = finer == "consult"
+            key = f"{event.type}.{finer}"
+            key = key if key in SENTENCES else event.type
         return [SENTENCES.get(key, _UNKNOWN)[self._tongue].format_map(_Lenient(words))]
 
     def summary(self) -> list[str]:
@@ -367,6 +382,15 @@ class _Story:
             keys.append("call.stage.line")
             words["one_of_line"] = self._say(_ONE_OF_LINE, line)
         return [SENTENCES[key][self._tongue].format(**words) for key in keys]
+
+    def _is_told(self, event: Event) -> bool:
+        """Whether this is a second end of a leg: of a restart, perhaps, which saw it too."""
+        leg = event.data.get("leg_id", "")
+        if event.type in ("leg.rung", "leg.answered"):
+            return False
+        told = leg in self._over
+        self._over.add(leg)
+        return told
 
     def _follow_leg(self, event: Event, words: dict[str, str]) -> str:
         """Keep account of who rings and talks; the key of the sentence."""
@@ -409,6 +433,8 @@ class _Story:
         if not together:
             self._talk_began = event.at
         self._talking[leg] = (words["agent"], event.at)
+        if together and self._consults:
+            return "leg.answered.consult"
         return "leg.answered.together" if together else "leg.answered"
 
     def _follow_end(self, event: Event, words: dict[str, str]) -> str:

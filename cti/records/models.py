@@ -22,6 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+DANGER_HARD = 2  # from this level on, a talk weighs more on who had it
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment, always aware and always UTC; a naive datetime is refused."""

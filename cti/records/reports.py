@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cti.records.database import Database, DatabaseAway, check_version
 from cti.records.journal import Entry, read_beside
-from cti.records.models import Agent, Call, Event, Leg
+from cti.records.models import DANGER_HARD, Agent, Call, Event, Leg
 from cti.records.privacy import Keys, Phone
 from cti.records.record import event_row, follow, read_call
 
@@ -72,7 +72,7 @@ class PastTalk:
     agent_id: str
     ended_at: datetime
     minutes: float
-    danger: bool
+    hard: bool  # somebody was at risk, or hurt them
 
 
 async def talks_since(database: Database, at: datetime) -> list[PastTalk]:
@@ -80,14 +80,22 @@ async def talks_since(database: Database, at: datetime) -> list[PastTalk]:
 
     async def work(session: AsyncSession) -> list[PastTalk]:
         found = await session.execute(
-            select(Leg.agent_id, Leg.answered_at, Leg.ended_at, Call.danger)
+            select(Leg.agent_id, Leg.answered_at, Leg.ended_at, Call)
             .join(Call, Call.id == Leg.call_id)
             .where(Leg.ended_at >= at, Leg.answered_at.is_not(None), Leg.agent_id.is_not(None))
             .order_by(Leg.ended_at)
         )
+        kindly = Event.type == "call.closed_kindly", Event.at >= at
+        closed = await session.scalars(select(Event).where(*kindly))
+        hurt = {(one.call_id, one.agent_id) for one in closed if one.data.get("why") == "abusive"}
         return [
-            PastTalk(agent_id, ended_at, (ended_at - answered_at).total_seconds() / 60, danger)
-            for agent_id, answered_at, ended_at, danger in found
+            PastTalk(
+                agent_id,
+                ended_at,
+                (ended_at - answered_at).total_seconds() / 60,
+                call.danger or call.danger_level >= DANGER_HARD or (call.id, agent_id) in hurt,
+            )
+            for agent_id, answered_at, ended_at, call in found
             if agent_id is not None and answered_at is not None and ended_at is not None
         ]
 

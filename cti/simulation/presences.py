@@ -160,7 +160,7 @@ class Presences:
             state = replace(state, came_from=before, reserved_at=at)
         if now == "TALKING" and before != "TALKING":
             state = replace(state, missed=0, one_more=False, talking_since=at)
-        if now == "WRAP_UP" and before == "TALKING":
+        if before == "TALKING" and now != "TALKING":  # a phone that was lost may ring again first
             minutes = (at - state.talking_since) / 60
             hurt = state.last_call is not None and state.last_call == state.hurt_in
             hard = hurt or self._checker.in_danger(state.last_call, at)

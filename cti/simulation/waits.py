@@ -174,7 +174,6 @@ class _Reader:
             self.language = set_.get("language") or self.language
             if set_.get("danger"):
                 self.danger = len(DANGER_SECONDS) - 1
-                self.first = (self.first[0], True)  # how much more, nobody promises
             yield from self._change(at)
         if "step" in set_:
             yield from self._stop(at)

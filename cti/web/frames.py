@@ -285,6 +285,7 @@ class TeamAlert(Open):
         "telephone could not be rung, nor anybody's outside"
     )
     agent: Named
+    at: AwareDatetime
 
 
 class CallRef(Open):
@@ -320,7 +321,9 @@ class CallView(CallRef):
     )
     returned: bool = Field(default=False, description="their talk broke off a moment ago")
     held: bool = Field(default=False, description="the caller waits under music")
+    held_until: str | None = Field(default=None, description="when a hold ends by itself")
     muted: bool = Field(default=False, description="the caller does not hear this agent")
+    muted_until: str | None = Field(default=None, description="when a mute ends by itself")
     inviting: bool = Field(default=False, description="a third person is looked for")
     colleague: OtherAgent | None = Field(default=None, description="who has the caller too")
     told: dict[str, str] = Field(description="what the caller told with keys")
@@ -408,6 +411,9 @@ class Snapshot(Open):
     colleagues: list[Colleague]
     dispositions: list[Labelled]
     system: SystemView
+    alerts: list[TeamAlert] = Field(
+        default=[], description="for supervisors: of colleagues who have not come back since"
+    )
 
 
 class CallOffered(Open):

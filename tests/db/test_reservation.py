@@ -90,7 +90,7 @@ async def test_what_people_have_had_today_is_read_back(
 ) -> None:
     records = Records(database, Journal(tmp_path / "journal"), keys)
     copying = asyncio.create_task(records.run())
-    for number, minutes in enumerate((10, 30)):
+    for number, minutes in enumerate((10, 30, 5, 15)):
         call, leg, began_at = f"call-{number}", f"leg-{number}", NOON + timedelta(hours=number)
         records.opened(
             call,
@@ -102,19 +102,22 @@ async def test_what_people_have_had_today_is_read_back(
             flow="accueil@1",
             at=began_at,
         )
-        records.stage(call, "listening", danger=bool(number))
+        records.stage(call, "listening", danger=number == 1, danger_level=2 * (number == 2))
         for event, after in (("rung", 0), ("answered", 1), ("ended", minutes + 1)):
             at = began_at + timedelta(minutes=after)
             records.leg(call, leg, "lea", "listener", event, at)
+    records.event("call.closed_kindly", call_id="call-3", agent_id="lea", why="abusive")
     records.leg("call-0", "leg-missed", "lea", "listener", "rung", NOON)
     records.leg("call-0", "leg-missed", "lea", "listener", "missed", NOON + timedelta(minutes=1))
     assert await records.flushed(5)
     talks = await talks_since(database, NOON)
-    assert [(t.agent_id, t.minutes, t.danger) for t in talks] == [
+    assert [(t.agent_id, t.minutes, t.hard) for t in talks] == [
         ("lea", 10, False),
         ("lea", 30, True),
+        ("lea", 5, True),  # a high danger, as an agent judged it
+        ("lea", 15, True),  # closed as abusive
     ]
-    assert len(await talks_since(database, NOON + timedelta(minutes=30))) == 1
+    assert len(await talks_since(database, NOON + timedelta(minutes=30))) == 3
     copying.cancel()
 
 

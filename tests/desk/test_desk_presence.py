@@ -149,12 +149,16 @@ async def test_a_supervisor_is_told_calmly_and_says_it_is_seen(desk: Desk) -> No
     team.alert("trunk_dead", lea)
     alerts = desk.page.locator("#alerts")
     await expect(alerts).to_contain_text("a sonné deux fois")
+    await desk.page.reload()
     await expect(alerts.get_by_role("listitem")).to_have_count(2)
     seen = desk.page.get_by_role("button", name="C'est vu, pour Léa")
     await seen.first.click()
     await expect(alerts.get_by_role("listitem")).to_have_count(1)
     await expect(seen).to_be_focused()
     await seen.click()
+    await expect(alerts).to_be_hidden()
+    await desk.page.reload()  # what was seen stays so
+    await expect(desk.page.locator("#presence-state")).not_to_be_empty()
     await expect(alerts).to_be_hidden()
 
 

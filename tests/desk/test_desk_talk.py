@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from playwright.async_api import expect
 
+from cti import clock
 from cti.people.agents import Close, Decision, End, Hold, Mute, Orient, TakeBack
 from tests.desk_page import Desk
 from tests.desk_scenes import HANDOVER, LEA, ROSA, SCENES, SUGGESTIONS, arrive, back, silent, talk
@@ -28,6 +31,16 @@ async def test_a_caller_is_put_on_hold_and_taken_back_with_one_key(desk: Desk) -
     desk.house.tell("rosa", "call.held", on=False, reason="too_long", seconds_max=None)
     await expect(band).to_be_hidden()
     await expect(desk.page.locator("#notice")).to_contain_text("Cinq minutes ont passé")
+
+
+async def test_how_long_a_hold_and_a_mute_last_is_shown_after_a_reload(desk: Desk) -> None:
+    await talk(desk)
+    for what, seconds, left in (("held", 290, "dans 4:"), ("muted", 50, "dans 0:4")):
+        until = (clock.now() + timedelta(seconds=seconds)).isoformat()
+        desk.house.told("rosa", **{what: True, f"{what}_until": until})
+        await desk.page.reload()
+        await expect(desk.page.locator(f"#{what}-left")).to_contain_text(left)
+        desk.house.told("rosa", **{what: False, f"{what}_until": None})
 
 
 async def test_an_agent_mutes_themselves_and_sees_it(desk: Desk) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 import cti
 from cti.__main__ import main
-from cti.people.agents import End, Orient, Presence
+from cti.people.agents import End, Orient, Presence, TakeBack
 from cti.records.database import Database, DatabaseAway, create_database
 from cti.records.journal import Entry, Journal
 from cti.records.journey import (
@@ -32,6 +32,7 @@ from cti.records.privacy import Keys
 from cti.records.record import EndedBy, LegEvent, Outcome, Records, event_row
 from cti.simulation.actors import CallerPlan
 from cti.simulation.world import World
+from tests.handing import Handing
 from tests.stories import (
     TO_LISTENERS,
     TOGETHER,
@@ -163,6 +164,19 @@ def test_nobody_who_could_join_is_told(tell: Tell) -> None:
     lines = told(tell(Team((20.0, decides(TOGETHER)), roles=roles, by_hand=("lea",))))
     assert "lea ne répond pas." in lines
     assert "Personne n'a pu rejoindre rosa : l'échange continue." in lines
+
+
+def test_a_consultation_is_no_talk_of_three(tell: Tell) -> None:
+    lines = told(tell(Handing("consult", "", None, (24.0, decides(TakeBack())))))
+    alone = "lea répond, et parle seul à seul avec rosa ; la personne entend la musique."
+    assert alone in lines
+    assert not [line for line in lines if "à trois" in line]
+
+
+def test_a_search_that_was_called_off_is_told_as_such(tell: Tell) -> None:
+    lines = told(tell(Handing("together", "", None, (18.5, decides(TakeBack())))))
+    assert "rosa ne fait plus appeler personne : l'échange continue." in lines
+    assert not [line for line in lines if line.startswith("Personne n'a pu")]
 
 
 def test_missed_rings_are_told_and_counted(tell: Tell) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from cti.calls.state import DANGER_NOW
+from cti.calls.waiting import DANGER_CREDIT_SECONDS
 from cti.people.agents import End
 from cti.simulation.actors import AgentPlan, CallerPlan
 from cti.simulation.world import Plan, World
@@ -49,6 +51,20 @@ def test_who_presses_0_is_served_before_all_who_came_before(tell: Tell) -> None:
     end = story.callers[3].end
     assert end is not None
     assert "prompt:/sounds/fr/danger" in [sound for _, sound in end.heard]
+
+
+def test_the_key_counts_as_two_hours_waited_and_as_nothing_more(tell: Tell) -> None:
+    seen: list[float] = []
+
+    def look(world: World) -> None:
+        assert world.controller is not None
+        for call in world.controller.house.calls.values():
+            if call.danger and call.ask is not None:
+                waited = call.ask.waiting_since_at - call.ask.counts_from()
+                seen.append(waited.total_seconds())
+
+    tell(Several((29.0, look), (31.0, crash), (35.0, look), keys={3: ((8.0, "0"),)}))
+    assert set(seen) == {DANGER_CREDIT_SECONDS[DANGER_NOW]}
 
 
 def test_danger_outlives_us(tell: Tell) -> None:

@@ -493,8 +493,11 @@ async def test_the_first_ring_in_vain_is_asked_about_and_the_second_is_a_pause()
         assert await team.reserve(rosa, CALL)
         team.missed(rosa)
     assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "missed")
-    alert = {"kind": "missed", "agent": {"id": "rosa", "name": "Rosa"}}
-    assert told(ada, "team.alert") == [alert]
+    (alert,) = told(ada, "team.alert")
+    assert alert["kind"] == "missed"
+    assert alert["agent"] == {"id": "rosa", "name": "Rosa"}
+    assert team.snapshot(ada)["alerts"] == [alert]  # a page that is loaded anew shows it
+    assert team.snapshot(team.agents["lea"])["alerts"] == team.snapshot(rosa)["alerts"] == []
     assert told(team.agents["lea"], "team.alert") == []  # nobody else's business
     await ready(team, rosa)
     assert rosa.missed == 0  # chosen again, they start anew
@@ -623,8 +626,10 @@ async def test_near_the_end_of_a_shift_a_talk_begins_only_on_a_yes() -> None:
         team.start_wrap_up(rosa, CALL)
         assert await team.wrapup_done(rosa, CALL, "ecoute") is None
         assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "shift_over")  # one more
+        assert told(rosa, "duty.changed")[-1]["one_more"] is False
         await ready(team, rosa)  # told so, they choose it again: that is a yes
         assert rosa.presence is Presence.READY
+        assert told(rosa, "duty.changed")[-1]["one_more"] is True
 
 
 @pytest.mark.parametrize("away", [timedelta(hours=25), timedelta(minutes=-1)])
