@@ -37,12 +37,14 @@ export function notice(text) {
   show($("notice"), text);
 }
 
+// Once is enough while it lasts. Not by `disabled`, which takes the keyboard's place away.
 export async function busyWhile(button, act) {
-  if (button) button.disabled = true;
+  if (button?.hasAttribute("aria-disabled")) return;
+  button?.setAttribute("aria-disabled", "true");
   try {
     await act();
   } finally {
-    if (button) button.disabled = false;
+    button?.removeAttribute("aria-disabled");
   }
 }
 

@@ -33,6 +33,26 @@ async def test_a_caller_is_put_on_hold_and_taken_back_with_one_key(desk: Desk) -
     await expect(desk.page.locator("#notice")).to_contain_text("Cinq minutes ont passé")
 
 
+async def test_a_button_keeps_the_keyboard_while_the_line_has_not_answered(desk: Desk) -> None:
+    await talk(desk)
+    await desk.page.get_by_role("button", name="Mettre en attente").focus()
+    kept = await desk.page.evaluate("""async () => {
+        const { busyWhile } = await import(document.querySelector("script[src$='desk.js']").src
+            .replace("desk.js", "page.js"));
+        const button = document.activeElement;
+        let times = 0;
+        const frames = () => new Promise((done) => requestAnimationFrame(
+            () => requestAnimationFrame(done)));
+        const once = busyWhile(button, async () => { times += 1; await frames(); });
+        busyWhile(button, async () => { times += 1; });
+        await frames();
+        const kept = document.activeElement === button;
+        await once;
+        return [kept, times];
+    }""")
+    assert kept == [True, 1]
+
+
 async def test_how_long_a_hold_and_a_mute_last_is_shown_after_a_reload(desk: Desk) -> None:
     await talk(desk)
     for what, seconds, left in (("held", 290, "dans 4:"), ("muted", 50, "dans 0:4")):
