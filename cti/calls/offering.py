@@ -181,6 +181,8 @@ async def announce_to(leg: ChannelLeg, media: str, seconds: float) -> None:
 async def offer_around(call: Call, house: House, step: LineStep) -> bool:
     """Offer the call to one free agent after the other until one answers."""
     assert call.waiting_since_at is not None
+    if call.remembering is not None:
+        await asyncio.wait({call.remembering})
     call.ask = ask = ask_of(call, step)
     if not call.first and not call.wanted:
         # Many callers hang up at once: a phantom ring burns a volunteer.

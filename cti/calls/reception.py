@@ -369,8 +369,8 @@ class Reception:
             return
         log.info("call.taken_back", extra={"call": call.id, "stage": call.stage.value})
         self._house.records.event("call.taken_back", call_id=call.id)
+        call.remembering = self._house.spawn(self._remember(call))
         self._house.spawn(self._live(call))
-        self._house.spawn(self._remember(call))
 
     async def _take_up(self, found: _Found, where: dict[str, str]) -> None:
         """Find out who is with the caller: the talk goes on, other legs are hung up."""
@@ -434,9 +434,12 @@ class Reception:
                 talk.agent.outbox.push("call.connected", {"call": talk.agent.engagement.view})
 
     async def _remember(self, call: Call) -> None:
-        """What the caller told, and the last agent wrote; no caller waits for a slow database."""
+        """What the caller told, and the last agent wrote: nobody is asked for them before.
+
+        They hear music meanwhile; a slow database is not waited for (``READ_SECONDS_MAX``).
+        """
         records = self._house.records
-        text, told = await records.handover_text(call.id), await records.told_by(call.id)
+        told, text = await asyncio.gather(records.told_by(call.id), records.handover_text(call.id))
         call.handover = call.handover or text
         call.caller.told = told | call.caller.told
         for talk in (*call.offers, *call.talks):

@@ -81,6 +81,8 @@ class Call:
     flow: FlowVersion = field(kw_only=True)  # the one they came in by, to the end
     step: str | None = None  # of the flow: the line or the relay it led them to
     taken_back: bool = False  # from a process before us, and not yet come to a new stage
+    # Reads what they told to a process before us: nobody is asked for them before.
+    remembering: asyncio.Task[None] | None = None
     in_line_since: float | None = None  # monotonic seconds
     ask: Ask | None = None  # what the caller waits for
     talk: Talk | None = None  # the agent whose leg owns the caller
