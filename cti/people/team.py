@@ -78,9 +78,8 @@ class Team:
         if presence is Presence.READY:
             agent.times_ready += 1
             agent.missed = 0
-            agent.one_more |= agent.shift_ends_soon()  # they have been told, and go on
-        if presence is Presence.LOGGED_OUT:
-            agent.shift_ends_at, agent.one_more = None, False
+            if agent.shift_ends_soon():  # they have been told, and go on
+                self._note_duty(agent, agent.shift_ends_at, one_more=True)
         if agent.presence in (Presence.RESERVED, Presence.TALKING):
             self._pending[agent.id] = (presence, reason)
             self._tell_presence(agent)
@@ -112,6 +111,13 @@ class Team:
         agent.outbox.push("duty.changed", agent.duty_view())
         self.changed.set()
         return None
+
+    def _note_duty(self, agent: Agent, ends_at: datetime | None, *, one_more: bool) -> None:
+        """Know until when somebody works, and tell their screens when that is news."""
+        before = agent.duty_view()
+        agent.shift_ends_at, agent.one_more = ends_at, one_more
+        if agent.duty_view() != before:
+            agent.outbox.push("duty.changed", agent.duty_view())
 
     def extend_wrap_up(self, agent: Agent, call_id: str) -> str | None:
         """Give the agent as much time again, once. Returns an error code, or None."""
@@ -174,7 +180,9 @@ class Team:
             return True
         won = await self._kept.reserve(agent, call_id)
         if not won:
-            self._set(agent, Presence.NOT_READY, "taken_elsewhere", None)
+            chosen = self._pending.pop(agent.id, (Presence.READY, None))
+            taken = Presence.NOT_READY, "taken_elsewhere"
+            self._set(agent, *(taken if chosen[0] is Presence.READY else chosen), None)
         return won
 
     def move(
@@ -201,9 +209,8 @@ class Team:
         elif chosen is not None:
             presence, reason = chosen
         if agent.id in self._rung_again:
-            call_id = self._rung_again[agent.id]
-            self.start_wrap_up(agent, call_id)
             self._pending[agent.id] = (presence, reason)
+            self.start_wrap_up(agent, self._rung_again[agent.id])
         elif agent.rest is not None:  # the caller for whom it was interrupted did not come
             if presence is not Presence.READY:
                 self._pending[agent.id] = (presence, reason)
@@ -241,12 +248,17 @@ class Team:
 
     def talks(self, agent: Agent, call_id: str) -> None:
         """They have a caller."""
-        agent.missed, agent.one_more, agent.rest = 0, False, None
+        agent.missed, agent.rest = 0, None
+        self._note_duty(agent, agent.shift_ends_at, one_more=False)
         self.move(agent, Presence.TALKING, None, call_id)
 
     def rest_after_wrap_up(self, agent: Agent, reason: str) -> None:
         """No more calls after this wrap-up, until the agent wants them."""
-        self._pending[agent.id] = (Presence.NOT_READY, reason)
+        chosen = self._pending.get(agent.id)
+        if agent.presence is Presence.READY:  # no wrap-up is given here
+            self.move(agent, Presence.NOT_READY, reason)
+        elif agent.presence is Presence.WRAP_UP and (chosen is None or chosen[0] is Presence.READY):
+            self._pending[agent.id] = (Presence.NOT_READY, reason)
 
     def start_wrap_up(
         self, agent: Agent, call_id: str, *, hard: bool = False, form: bool = True
@@ -288,10 +300,7 @@ class Team:
 
         A telephone of their own registers nowhere: it is never away.
         """
-        away = away and agent.own_number is None
-        if agent.phone_away == away:
-            return
-        agent.phone_away = away
+        agent.phone_away = away = away and agent.own_number is None
         if away and agent.presence is Presence.READY:
             self.move(agent, Presence.NOT_READY, "phone_away")
         elif not away and (agent.presence, agent.reason) == (Presence.NOT_READY, "phone_away"):
@@ -430,6 +439,8 @@ class Team:
             agent.free_since = clock.monotonic()
         if presence not in (Presence.WRAP_UP, Presence.RESERVED):
             agent.rest = None
+        if presence is Presence.LOGGED_OUT:
+            self._note_duty(agent, None, one_more=False)
         same = (agent.presence, agent.call_id) == (presence, call_id) and call_id is not None
         agent.presence, agent.reason, agent.call_id = presence, reason, call_id
         if not same:  # a talk taken back after a restart goes on since it began

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from cti import clock
 from cti.people.agents import Presence
 from cti.simulation.actors import AgentPlan, CallerPlan
 from cti.simulation.world import Plan, World
-from tests.stories import Deed, Story, live, crash
+from tests.stories import Deed, Story, crash, live
 
-WOMAN = AgentPlan("rosa", frozenset({"regulator"}), frozenset({"fr"}), True, "listen", gender="femme")
+WOMAN = AgentPlan(
+    "rosa", frozenset({"regulator"}), frozenset({"fr"}), True, "listen", gender="femme"
+)
 MAN = AgentPlan("remy", frozenset({"regulator"}), frozenset({"fr"}), True, "listen", gender="homme")
 
 
@@ -51,7 +50,9 @@ def asks_for_a_woman(world: World) -> None:
 
 
 def told_in(story: Story, name: str) -> list[str]:
-    return [f.data["call"]["id"] for f in story.frames if f.agent == name and f.type == "call.offered"]
+    return [
+        f.data["call"]["id"] for f in story.frames if f.agent == name and f.type == "call.offered"
+    ]
 
 
 def test_who_asked_for_a_woman_is_given_to_no_man_after_a_restart() -> None:
