@@ -276,6 +276,7 @@ class Agent:
     reason: str | None = None
     since_at: datetime = field(default_factory=clock.now)
     call_id: str | None = None  # the call they are reserved for, in, or resting from
+    following: tuple[Presence, str | None] | None = None  # chosen for after it, with the reason
     free_since: float = field(default_factory=clock.monotonic)  # monotonic seconds
     missed: int = 0  # rings missed in a row; from the first on they are asked after the others
     shift_ends_at: datetime | None = None  # as they said

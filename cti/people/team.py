@@ -51,7 +51,6 @@ class Team:
         self.moved: Callable[[Agent], None] = lambda _: None  # each change, as it happens
         self._on_wrapup = on_wrapup
         self._wrap_up_seconds = wrap_up_seconds
-        self._pending: dict[str, tuple[Presence, str | None]] = {}
         self._rung_again: dict[str, str] = {}  # agent, the call whose talk they lost
         self._screen_lost_at: dict[str, float] = {}
         self._system: tuple[list[str], str | None] = ([], None)
@@ -81,10 +80,10 @@ class Team:
             if agent.shift_ends_soon():  # they have been told, and go on
                 self._note_duty(agent, agent.shift_ends_at, one_more=True)
         if agent.presence in (Presence.RESERVED, Presence.TALKING):
-            self._pending[agent.id] = (presence, reason)
+            agent.following = presence, reason
             self._tell_presence(agent)
             return None
-        self._pending.pop(agent.id, None)
+        agent.following = None
         self.move(agent, presence, reason)
         return None
 
@@ -180,7 +179,7 @@ class Team:
             return True
         won = await self._kept.reserve(agent, call_id)
         if not won:
-            chosen = self._pending.pop(agent.id, (Presence.READY, None))
+            chosen, agent.following = agent.following or (Presence.READY, None), None
             taken = Presence.NOT_READY, "taken_elsewhere"
             self._set(agent, *(taken if chosen[0] is Presence.READY else chosen), None)
         return won
@@ -203,17 +202,17 @@ class Team:
         self, agent: Agent, presence: Presence = Presence.READY, reason: str | None = None
     ) -> None:
         """Give back a reserved agent, to ``presence`` unless they chose to stop since."""
-        chosen = self._pending.pop(agent.id, None)
+        chosen, agent.following = agent.following, None
         if chosen is not None and chosen[0] is Presence.READY:
             agent.rest = None  # they want calls again
         elif chosen is not None:
             presence, reason = chosen
         if agent.id in self._rung_again:
-            self._pending[agent.id] = (presence, reason)
+            agent.following = presence, reason
             self.start_wrap_up(agent, self._rung_again[agent.id])
         elif agent.rest is not None:  # the caller for whom it was interrupted did not come
             if presence is not Presence.READY:
-                self._pending[agent.id] = (presence, reason)
+                agent.following = presence, reason
             self.move(agent, Presence.WRAP_UP, None, agent.rest.call_id)
         else:
             self.move(agent, presence, reason)
@@ -254,11 +253,11 @@ class Team:
 
     def rest_after_wrap_up(self, agent: Agent, reason: str) -> None:
         """No more calls after this wrap-up, until the agent wants them."""
-        chosen = self._pending.get(agent.id)
+        chosen = agent.following
         if agent.presence is Presence.READY:  # no wrap-up is given here
             self.move(agent, Presence.NOT_READY, reason)
         elif agent.presence is Presence.WRAP_UP and (chosen is None or chosen[0] is Presence.READY):
-            self._pending[agent.id] = (Presence.NOT_READY, reason)
+            agent.following = Presence.NOT_READY, reason
 
     def start_wrap_up(
         self, agent: Agent, call_id: str, *, hard: bool = False, form: bool = True
@@ -329,7 +328,7 @@ class Team:
         for id_ in self.agents.keys() - set(staying):
             agent = self.agents[id_]
             if agent.presence not in CHOSEN_BY_AGENTS:
-                self._pending[id_] = (Presence.LOGGED_OUT, None)
+                agent.following = Presence.LOGGED_OUT, None
                 continue
             if agent.presence is not Presence.LOGGED_OUT:
                 self._set(agent, Presence.LOGGED_OUT, None, None)
@@ -362,7 +361,7 @@ class Team:
 
     def _presence_view(self, agent: Agent) -> dict[str, Any]:
         """What the agent can take now, and what follows their call."""
-        presence, reason = self._pending.get(agent.id, (None, None))
+        presence, reason = agent.following or (None, None)
         following = {"presence": presence.value, "reason": reason} if presence else None
         return agent.presence_view() | {"next": following}
 
@@ -428,8 +427,8 @@ class Team:
             self.move(agent, Presence.NOT_READY, "screen_lost")
 
     def _end_wrap_up(self, agent: Agent) -> None:
-        presence, reason = self._pending.pop(agent.id, (Presence.READY, None))
-        agent.rest = None
+        presence, reason = agent.following or (Presence.READY, None)
+        agent.rest = agent.following = None
         self.move(agent, presence, reason)
 
     def _set(
