@@ -315,6 +315,11 @@ class Agent:
         left = self.shift_ends_at - clock.now()
         return left < timedelta(seconds=LAST_TALK_BEFORE_SECONDS)
 
+    def goes_on(self) -> bool:
+        """Whether, busy now, they take another call afterwards, as far as they have said."""
+        stops = self.following is not None and self.following[0] is not Presence.READY
+        return not stops and (self.one_more or not self.shift_ends_soon())
+
     def cannot_take(self) -> str | None:
         """Why somebody who would be READY can take no call; None: they can."""
         if self.phone_away:
