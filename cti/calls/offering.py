@@ -322,7 +322,7 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
     if not leg.gone.is_set():
         await house.exchange.release(leg)
     if talk.unwanted.is_set():
-        return withdraw(call, house, talk, "language")
+        return withdraw_unwanted(call, house, talk)
     if leg.unheard:
         house.spawn(house.exchange.release_unborn(leg))  # perhaps only not yet there
         withdraw(call, house, talk, "phone_unreachable")
@@ -338,6 +338,13 @@ def withdraw_unreachable(call: Call, house: House, talk: Talk, error: PhoneUnrea
         reason = "trunk_dead"
         tell_of_dead_trunk(call.id, talk.agent, house)
     return withdraw(call, house, talk, reason, "phone_unreachable")
+
+
+def withdraw_unwanted(call: Call, house: House, talk: Talk) -> bool:
+    """Take back an offer to whom the caller does not fit any more, and say why; always False."""
+    if call.caller.language in talk.agent.languages:
+        return withdraw(call, house, talk, "wish")
+    return withdraw(call, house, talk, "language")
 
 
 def withdraw_unanswered(call: Call, house: House, talk: Talk) -> bool:

@@ -52,7 +52,7 @@ class Talk:
     caller_entries: int = 0  # how often the caller had come into our hands when it began
     end_written: bool = False
     muted_until: float | None = None  # monotonic: the caller does not hear them
-    unwanted: asyncio.Event = field(default_factory=asyncio.Event)  # another language
+    unwanted: asyncio.Event = field(default_factory=asyncio.Event)  # another language, or wish
     taken_back: bool = False  # from a process before us
     watch: asyncio.Task[None] | None = None  # looks at its sound
 

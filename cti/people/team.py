@@ -179,9 +179,11 @@ class Team:
             return True
         won = await self._kept.reserve(agent, call_id)
         if not won:
-            chosen, agent.following = agent.following or (Presence.READY, None), None
-            taken = Presence.NOT_READY, "taken_elsewhere"
-            self._set(agent, *(taken if chosen[0] is Presence.READY else chosen), None)
+            chosen, agent.following = agent.following, None
+            if chosen is None or chosen[0] is Presence.READY:
+                self._set(agent, Presence.NOT_READY, "taken_elsewhere", None)
+            else:
+                self._set(agent, *chosen, None)
         return won
 
     def move(

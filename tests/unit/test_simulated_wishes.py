@@ -1,4 +1,4 @@
-"""What a restart must not forget: whom a caller asked for, and what agents had said."""
+"""Whom a caller asks for: kept over a restart, and said to whoever was rung before."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from tests.stories import Deed, Story, crash, live
 WOMAN = AgentPlan(
     "rosa", frozenset({"regulator"}), frozenset({"fr"}), True, "listen", gender="femme"
 )
-MAN = AgentPlan("remy", frozenset({"regulator"}), frozenset({"fr"}), True, "listen", gender="homme")
+MAN = AgentPlan(
+    "remy",
+    frozenset({"regulator"}),
+    frozenset({"fr"}),
+    True,
+    "listen",
+    answers_after_seconds=10.0,
+    gender="homme",
+)
 
 
 class Two(Story):
@@ -65,3 +73,10 @@ def test_who_asked_for_a_woman_is_given_to_no_man_after_a_restart() -> None:
         assert story.lives[-1].house is not None
         assert told_in(story, "rosa"), crashes
         assert told_in(story, "remy") == [], crashes
+
+
+def test_a_man_whose_phone_rings_is_told_why_the_caller_goes_to_a_woman() -> None:
+    script = [(2.0, works("remy", on=False)), (12.0, works("remy", on=True))]
+    story = live(Two(*script, (20.0, asks_for_a_woman)))
+    withdrawn = [f.data["reason"] for f in story.frames if f.type == "call.withdrawn"]
+    assert withdrawn == ["wish"]
