@@ -5,12 +5,14 @@ Pure: it looks at the call and at the team, and changes neither.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cti.calls.asking import ask_of
 from cti.calls.closing import refusal
 from cti.calls.house import House
 from cti.calls.state import Call
 from cti.people.agents import Agent, Close, Decision, Hold, Mute, Orient, Presence, TakeBack
-from cti.people.choosing import LINE_ROLES
+from cti.people.choosing import LINE_ROLES, fits
 
 
 def check(decision: Decision, agent: Agent, call: Call, house: House) -> str | None:
@@ -73,6 +75,9 @@ def _check_target(decision: Orient, agent: Agent, call: Call, house: House) -> s
                 return "no_such_agent"
             if other.presence is not Presence.READY:
                 return "not_ready"
+            need = ask_of(call, call.line_step("listeners")).need(house.team.agents)
+            if fits(other, replace(need, wanted=id_)) is None:
+                return "does_not_fit"  # they would be rung for nobody
         case _:
             return "no_such_relay"  # no relay can be called from this line yet
     return None

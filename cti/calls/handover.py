@@ -268,7 +268,8 @@ def choose_target(call: Call, house: House, decision: Orient) -> Line:
     if decision.danger is not None:
         _judge_danger(call, house, decision.danger)
     target: Line = "regulators" if decision.line == "regulators" else "listeners"
-    if decision.agent and LINE_ROLES["listeners"] not in house.team.agents[decision.agent].roles:
+    other = house.team.agents.get(decision.agent or "")
+    if other is not None and LINE_ROLES["listeners"] not in other.roles:
         target = "regulators"
     how = "consult" if decision.consult else "together" if decision.together else "cold"
     house.records.event(

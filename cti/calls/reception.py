@@ -28,7 +28,7 @@ from cti.calls.house import House
 from cti.calls.offering import follow
 from cti.calls.repeats import compare
 from cti.calls.returning import find_again
-from cti.calls.state import DANGER_NOW, LINE_OF, Call, Stage, Talk, new_call_id
+from cti.calls.state import DANGER_HARD, DANGER_NOW, LINE_OF, Call, Stage, Talk, new_call_id
 from cti.calls.talking import hang_up_parted, together
 from cti.people.agents import Agent, Engagement, Presence
 from cti.people.choosing import LINE_ROLES, LINES, fits
@@ -297,7 +297,8 @@ class Reception:
             had_them = agent.call_id == record.id and agent.presence is Presence.TALKING
             if had_them and agent.engagement is None:
                 agent.outbox.push("call.ended", {"call": {"id": record.id}, "reason": reason})
-                house.team.start_wrap_up(agent, record.id, hard=record.danger)
+                hard = record.danger or record.danger_level >= DANGER_HARD
+                house.team.start_wrap_up(agent, record.id, hard=hard)
 
     def _recognise(
         self, record: OpenCall, channels: dict[str, models.Channel], ours: bool

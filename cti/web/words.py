@@ -16,6 +16,8 @@ _COMMANDS = {
     "Vous êtes toujours en ligne : choisissez quelqu'un d'autre, ou continuez l'appel.",
     "not_ready": "Cette personne n'est pas libre pour le moment. "
     "Vous êtes toujours en ligne : choisissez quelqu'un d'autre, ou continuez l'appel.",
+    "does_not_fit": "Cette personne ne parle pas la langue de l'appelant, ou n'est pas du genre "
+    "qu'il a demandé. Vous êtes toujours en ligne : choisissez quelqu'un d'autre.",
     "already_oriented": "Quelqu'un d'autre est déjà appelé ou déjà là pour cette personne.",
     "in_danger": "Le danger a été dit dans cet appel : il ne peut pas être clos ainsi. Qui est en "
     "danger peut ne pas pouvoir parler. Restez en ligne, orientez la personne, "
