@@ -324,7 +324,17 @@ async def _take_again(call: Call, house: House, agent: Agent) -> bool:
     """Take an agent who is free, or who rests from this very call, for its caller."""
     if not agent.outbox.screens:
         return False
-    return await house.team.reserve(agent, call.id, rest_of=call.id)
+    reserving = asyncio.ensure_future(house.team.reserve(agent, call.id, rest_of=call.id))
+    try:
+        return await asyncio.shield(reserving)
+    except asyncio.CancelledError:  # the caller has left meanwhile: it is undone once it is done
+        house.spawn(_give_back(house, agent, reserving))
+        raise
+
+
+async def _give_back(house: House, agent: Agent, reserving: asyncio.Future[bool]) -> None:
+    if await reserving:
+        house.team.withdraw(agent)
 
 
 # -- a third person is called while two talk ----------------------------------------
