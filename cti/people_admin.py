@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import dataclasses
 import getpass
 import re
@@ -21,7 +22,7 @@ from cti.config import Settings, SettingsError
 from cti.people.agents import Role
 from cti.records.database import create_database
 from cti.records.people import PASSWORD_CHARS_MAX, AgentRow, PeopleStore
-from cti.records.privacy import Keys, Phone
+from cti.records.privacy import Keys, Phone, SealBroken
 from cti.relays.guard import NotAnOwnNumber, own_number
 
 PASSWORD_LETTERS_MIN = 12
@@ -92,12 +93,14 @@ def _add(settings: Settings, options: argparse.Namespace) -> None:
     row = _changed(_nobody(options.id), options)
 
     async def work(store: PeopleStore) -> None:
-        if any(other.id == row.id for other in await store.load()):
+        people = await store.load()
+        if any(other.id == row.id for other in people):
             raise SettingsError(
                 f"{row.id} existe déjà : prenez un autre nom, ou fil people change {row.id}."
             )
         password = _new_password()
         number = _asked_number(settings) if options.own_number else None
+        _refuse_shared(store, people, row.id, number)
         sip_secret = None if number else secrets.token_urlsafe(12)
         await store.add(
             row.id,
@@ -120,14 +123,15 @@ def _add(settings: Settings, options: argparse.Namespace) -> None:
 
 def _change(settings: Settings, options: argparse.Namespace) -> None:
     async def work(store: PeopleStore) -> None:
-        before = _found(await store.load(), options.id)
+        people = await store.load()
+        before = _found(people, options.id)
         row = _changed(before, options)
         password = _new_password() if options.password else None
         if options.own_number:
-            row = dataclasses.replace(
-                row,
-                own_number_sealed=store.seal_own_number(row.id, _asked_number(settings)),
-            )
+            number = _asked_number(settings)
+            _refuse_shared(store, people, row.id, number)
+            sealed = store.seal_own_number(row.id, number)
+            row = dataclasses.replace(row, own_number_sealed=sealed)
         elif options.own_number is False:
             row = dataclasses.replace(row, own_number_sealed=None)
         sip_secret = None
@@ -267,15 +271,20 @@ def _skills(written: str) -> dict[str, int]:
                 f"--skills : « {part[:60]} » ne se lit pas. Écrivez un mot sans accent, "
                 "et s'il le faut son niveau de 1 à 3 : violences:2,mineurs."
             )
+        if name in skills:
+            raise SettingsError(f"--skills : « {name} » est écrit deux fois. Gardez un niveau.")
         skills[name] = int(level or LEVELS[0])
     return skills
 
 
 def _asked(question: str) -> str:
     """What is typed unseen, or the next line of the standard input."""
-    if sys.stdin.isatty():
-        return getpass.getpass(question)
-    return sys.stdin.readline().rstrip("\n")
+    said = getpass.getpass(question) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    try:
+        said.encode()
+    except UnicodeEncodeError:
+        raise SettingsError("Ce n'est pas du texte UTF-8. Rien n'a été changé.") from None
+    return said
 
 
 def _new_password() -> str:
@@ -306,6 +315,22 @@ def _asked_number(settings: Settings) -> str:
     if not settings.trunk_contact:
         print("Attention : FIL_TRUNK_CONTACT est vide, ce téléphone ne pourra pas sonner.")
     return number
+
+
+def _refuse_shared(
+    store: PeopleStore, people: Iterable[AgentRow], id_: str, number: str | None
+) -> None:
+    """Refuse a telephone that rings for a colleague already: two calls would meet on it."""
+    phone = Phone.parse(number)
+    for other in people:
+        if phone is None or other.id == id_ or other.own_number_sealed is None:
+            continue
+        with contextlib.suppress(SealBroken):  # nobody can dial that one
+            if Phone.parse(store.unseal_own_number(other.id, other.own_number_sealed)) == phone:
+                raise SettingsError(
+                    f"Ce téléphone sonne déjà pour {other.id} : deux appels s'y rencontreraient. "
+                    "Rien n'a été changé."
+                )
 
 
 def _tell_phone(settings: Settings, name: str, secret: str | None) -> None:

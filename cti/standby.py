@@ -88,14 +88,16 @@ class Standby:
             if kept is None:
                 raise
             self._lost(error)
-            return [self._agent_of(row) for row in kept.people]
+            people = [self._agent_of(row) for row in kept.people]
+        known = {row.id: row for row in kept.people} if kept is not None else {}
         for agent in people:
-            for row in kept.people if kept is not None else ():
-                if row.id == agent.id and row.since_at > agent.since_at:
-                    # It could not be written before we were killed.
-                    agent.presence, agent.reason = Presence(row.presence), row.reason
-                    agent.since_at, agent.call_id = row.since_at, row.call_id
-                    self._presences_lag = True
+            if (row := known.get(agent.id)) is None:
+                continue
+            if row.since_at > agent.since_at:  # it could not be written before we were killed
+                agent.presence, agent.reason = Presence(row.presence), row.reason
+                agent.since_at, agent.call_id = row.since_at, row.call_id
+                self._presences_lag = True
+            _say_again(agent, row)
         return people
 
     async def run(self, house: House) -> None:
@@ -292,6 +294,14 @@ async def _answers_within(seconds_max: float) -> AsyncIterator[None]:
         raise DatabaseAway(_AWAY) from None
 
 
+def _say_again(agent: Agent, row: AgentRow) -> None:
+    """Know what they had said of their shift, and of after the call that they are in still."""
+    if agent.presence is not Presence.LOGGED_OUT:
+        agent.shift_ends_at, agent.one_more = row.shift_ends_at, row.one_more
+    if row.following is not None and agent.call_id is not None and agent.call_id == row.call_id:
+        agent.following = Presence(row.following[0]), row.following[1]
+
+
 def _row_of(agent: Agent) -> AgentRow:
     return AgentRow(
         id=agent.id,
@@ -307,4 +317,7 @@ def _row_of(agent: Agent) -> AgentRow:
         reason=agent.reason,
         since_at=agent.since_at,
         call_id=agent.call_id,
+        following=(agent.following[0].value, agent.following[1]) if agent.following else None,
+        shift_ends_at=agent.shift_ends_at,
+        one_more=agent.one_more,
     )

@@ -77,7 +77,7 @@ def _check_target(decision: Orient, agent: Agent, call: Call, house: House) -> s
                 return "not_ready"
             need = ask_of(call, call.line_step("listeners")).need(house.team.agents)
             if fits(other, replace(need, wanted=id_)) is None:
-                return "does_not_fit"
+                return "does_not_fit"  # they would be rung for nobody
         case _:
             return "no_such_relay"  # no relay can be called from this line yet
     return None

@@ -269,7 +269,8 @@ def choose_target(call: Call, house: House, decision: Orient) -> Line:
     if decision.danger is not None:
         _judge_danger(call, house, decision.danger)
     target: Line = "regulators" if decision.line == "regulators" else "listeners"
-    if decision.agent and LINE_ROLES["listeners"] not in house.team.agents[decision.agent].roles:
+    other = house.team.agents.get(decision.agent or "")
+    if other is not None and LINE_ROLES["listeners"] not in other.roles:
         target = "regulators"
     how = "consult" if decision.consult else "together" if decision.together else "cold"
     house.records.event(
@@ -324,7 +325,17 @@ async def _take_again(call: Call, house: House, agent: Agent) -> bool:
     """Take an agent who is free, or who rests from this very call, for its caller."""
     if not agent.outbox.screens:
         return False
-    return await house.team.reserve(agent, call.id, rest_of=call.id)
+    reserving = asyncio.ensure_future(house.team.reserve(agent, call.id, rest_of=call.id))
+    try:
+        return await asyncio.shield(reserving)
+    except asyncio.CancelledError:  # the caller has left meanwhile: it is undone once it is done
+        house.spawn(_give_back(house, agent, reserving))
+        raise
+
+
+async def _give_back(house: House, agent: Agent, reserving: asyncio.Future[bool]) -> None:
+    if await reserving:
+        house.team.withdraw(agent)
 
 
 # -- a third person is called while two talk ----------------------------------------

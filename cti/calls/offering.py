@@ -181,6 +181,8 @@ async def announce_to(leg: ChannelLeg, media: str, seconds: float) -> None:
 async def offer_around(call: Call, house: House, step: LineStep) -> bool:
     """Offer the call to one free agent after the other until one answers."""
     assert call.waiting_since_at is not None
+    if call.remembering is not None:
+        await asyncio.wait({call.remembering})
     call.ask = ask = ask_of(call, step)
     if not call.spared and not call.wanted:
         # Many callers hang up at once: a phantom ring burns a volunteer.
@@ -320,7 +322,7 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
     if not leg.gone.is_set():
         await house.exchange.release(leg)
     if talk.unwanted.is_set():
-        return withdraw(call, house, talk, "language")
+        return withdraw_unwanted(call, house, talk)
     if leg.unheard:
         house.spawn(house.exchange.release_unborn(leg))  # perhaps only not yet there
         withdraw(call, house, talk, "phone_unreachable")
@@ -336,6 +338,13 @@ def withdraw_unreachable(call: Call, house: House, talk: Talk, error: PhoneUnrea
         reason = "trunk_dead"
         tell_of_dead_trunk(call.id, talk.agent, house)
     return withdraw(call, house, talk, reason, reason)
+
+
+def withdraw_unwanted(call: Call, house: House, talk: Talk) -> bool:
+    """Take back an offer to whom the caller does not fit any more, and say why; always False."""
+    if call.caller.language in talk.agent.languages:
+        return withdraw(call, house, talk, "wish")
+    return withdraw(call, house, talk, "language")
 
 
 def withdraw_unanswered(call: Call, house: House, talk: Talk) -> bool:

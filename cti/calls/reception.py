@@ -205,7 +205,7 @@ class Reception:
         need = replace(call.ask.need(self._house.team.agents), wanted=None, back_to=None)
         for talk in call.offers:
             agent = talk.agent
-            if fits(agent, need) is None and self._house.team.anyone_on_duty(need):
+            if fits(agent, need) is None:
                 talk.unwanted.set()
             elif agent.engagement is not None:
                 told = {"told": call.told(), **call.danger_view()}
@@ -371,8 +371,8 @@ class Reception:
             return
         log.info("call.taken_back", extra={"call": call.id, "stage": call.stage.value})
         self._house.records.event("call.taken_back", call_id=call.id)
+        call.remembering = self._house.spawn(self._remember(call))
         self._house.spawn(self._live(call))
-        self._house.spawn(self._remember(call))
 
     async def _take_up(self, found: _Found, where: dict[str, str]) -> None:
         """Find out who is with the caller: the talk goes on, other legs are hung up."""
@@ -448,9 +448,12 @@ class Reception:
                 house.records.leg(call.id, talked_to, agent.id, "", "lost", house.clock())
 
     async def _remember(self, call: Call) -> None:
-        """What the caller told, and the last agent wrote; no caller waits for a slow database."""
+        """What the caller told, and the last agent wrote: nobody is asked for them before.
+
+        They hear music meanwhile; a slow database is not waited for (``READ_SECONDS_MAX``).
+        """
         records = self._house.records
-        text, told = await records.handover_text(call.id), await records.told_by(call.id)
+        told, text = await asyncio.gather(records.told_by(call.id), records.handover_text(call.id))
         call.handover = call.handover or text
         call.caller.told = told | call.caller.told
         for talk in (*call.offers, *call.talks):

@@ -51,7 +51,7 @@ class Talk:
     caller_entries: int = 0  # how often the caller had come into our hands when it began
     end_written: bool = False
     muted_until: float | None = None  # monotonic: the caller does not hear them
-    unwanted: asyncio.Event = field(default_factory=asyncio.Event)  # another language
+    unwanted: asyncio.Event = field(default_factory=asyncio.Event)  # another language, or wish
     taken_back: bool = False  # from a process before us
     watch: asyncio.Task[None] | None = None  # looks at its sound
 
@@ -80,6 +80,8 @@ class Call:
     flow: FlowVersion = field(kw_only=True)  # the one they came in by, to the end
     step: str | None = None  # of the flow: the line or the relay it led them to
     taken_back: bool = False  # from a process before us, and not yet come to a new stage
+    # Reads what they told to a process before us: nobody is asked for them before.
+    remembering: asyncio.Task[None] | None = None
     in_line_since: float | None = None  # monotonic seconds
     ask: Ask | None = None  # what the caller waits for
     talk: Talk | None = None  # the agent whose leg owns the caller

@@ -115,10 +115,10 @@ def _as_ready(agents: Mapping[str, Agent], id_: str, times_ready: int) -> bool:
 
 
 def _may_take(agent: Agent, need: Need) -> bool:
-    """Whether this person may be the one who answers: free for this caller, or busy for now."""
+    """Whether this person may be the one who answers: free for this caller, or free again."""
     if not serves(agent, need) or (fits(agent, need) == "stands_in" and not need.starved):
         return False
-    return agent.presence is not Presence.READY or is_free(agent, need)
+    return is_free(agent, need) if agent.presence is Presence.READY else agent.goes_on()
 
 
 class WaitingLines:

@@ -276,6 +276,7 @@ class Agent:
     reason: str | None = None
     since_at: datetime = field(default_factory=clock.now)
     call_id: str | None = None  # the call they are reserved for, in, or resting from
+    following: tuple[Presence, str | None] | None = None  # chosen for after it, with the reason
     free_since: float = field(default_factory=clock.monotonic)  # monotonic seconds
     missed: int = 0  # rings missed in a row; from the first on they are asked after the others
     shift_ends_at: datetime | None = None  # as they said
@@ -313,6 +314,11 @@ class Agent:
             return False
         left = self.shift_ends_at - clock.now()
         return left < timedelta(seconds=LAST_TALK_BEFORE_SECONDS)
+
+    def goes_on(self) -> bool:
+        """Whether, busy now, they take another call afterwards, as far as they have said."""
+        stops = self.following is not None and self.following[0] is not Presence.READY
+        return not stops and (self.one_more or not self.shift_ends_soon())
 
     def cannot_take(self) -> str | None:
         """Why somebody who would be READY can take no call; None: they can."""

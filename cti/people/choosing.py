@@ -76,8 +76,8 @@ def fits(agent: Agent, need: Need) -> Fit | None:
 
 
 def serves(agent: Agent, need: Need) -> bool:
-    """Whether somebody of this line is working for this caller, free or not: worth waiting for."""
-    return agent.presence in ON_DUTY and fits(agent, need) is not None
+    """Whether somebody is working for this caller, free or not, and goes on: worth waiting for."""
+    return agent.presence in ON_DUTY and agent.goes_on() and fits(agent, need) is not None
 
 
 def is_free(agent: Agent, need: Need) -> bool:
@@ -90,7 +90,8 @@ def is_free(agent: Agent, need: Need) -> bool:
         return True
     # Their rest after this very caller gives way to them, and to nobody else.
     resting = agent.presence is Presence.WRAP_UP and agent.call_id is not None
-    return resting and agent.id == need.back_to and agent.call_id == need.rest_of
+    theirs = agent.id == need.back_to and agent.call_id == need.rest_of
+    return resting and theirs and agent.goes_on()
 
 
 Rank = tuple[float, ...]

@@ -52,7 +52,6 @@ class Team:
         self.moved: Callable[[Agent], None] = lambda _: None  # each change, as it happens
         self._on_wrapup = on_wrapup
         self._wrap_up_seconds = wrap_up_seconds
-        self._pending: dict[str, tuple[Presence, str | None]] = {}
         # agent -> the call whose talk they lost, and whether it was hard
         self._rung_again: dict[str, tuple[str, bool]] = {}
         self._alerts: dict[str, dict[str, dict[str, Any]]] = {}  # agent, kind -> as it was told
@@ -78,20 +77,16 @@ class Team:
             return "not_yours_to_set"
         if reason is not None and reason not in REASONS_CHOSEN:
             return "no_such_reason"
-        duty = agent.duty_view()
         if presence is Presence.READY:
             agent.times_ready += 1
             agent.missed = 0
-            agent.one_more |= agent.shift_ends_soon()  # they have been told, and go on
-        if presence is Presence.LOGGED_OUT:
-            agent.shift_ends_at, agent.one_more = None, False
-        if agent.duty_view() != duty:
-            agent.outbox.push("duty.changed", agent.duty_view())
+            if agent.shift_ends_soon():  # they have been told, and go on
+                self._note_duty(agent, agent.shift_ends_at, one_more=True)
         if agent.presence in (Presence.RESERVED, Presence.TALKING):
-            self._pending[agent.id] = (presence, reason)
+            agent.following = presence, reason
             self._tell_presence(agent)
             return None
-        self._pending.pop(agent.id, None)
+        agent.following = None
         self.move(agent, presence, reason)
         return None
 
@@ -118,6 +113,13 @@ class Team:
         agent.outbox.push("duty.changed", agent.duty_view())
         self.changed.set()
         return None
+
+    def _note_duty(self, agent: Agent, ends_at: datetime | None, *, one_more: bool) -> None:
+        """Know until when somebody works, and tell their screens when that is news."""
+        before = agent.duty_view()
+        agent.shift_ends_at, agent.one_more = ends_at, one_more
+        if agent.duty_view() != before:
+            agent.outbox.push("duty.changed", agent.duty_view())
 
     def extend_wrap_up(self, agent: Agent, call_id: str) -> str | None:
         """Give the agent as much time again, once. Returns an error code, or None."""
@@ -146,10 +148,11 @@ class Team:
     # -- what a call does to an agent -----------------------------------------
 
     def on_duty(self, line: str) -> int:
-        """How many who take this line are working now, free or not."""
+        """How many who take this line are working now, free or not, and go on."""
         role = choosing.LINE_ROLES[line]
         return sum(
-            agent.presence in ON_DUTY and role in agent.roles for agent in self.agents.values()
+            agent.presence in ON_DUTY and agent.goes_on() and role in agent.roles
+            for agent in self.agents.values()
         )
 
     def anyone_on_duty(self, need: Need, but: Agent | None = None) -> bool:
@@ -180,7 +183,11 @@ class Team:
             return True
         won = await self._kept.reserve(agent, call_id)
         if not won:
-            self._set(agent, Presence.NOT_READY, "taken_elsewhere", None)
+            chosen, agent.following = agent.following, None
+            if chosen is None or chosen[0] is Presence.READY:
+                self._set(agent, Presence.NOT_READY, "taken_elsewhere", None)
+            else:
+                self._set(agent, *chosen, None)
         return won
 
     def move(
@@ -201,18 +208,18 @@ class Team:
         self, agent: Agent, presence: Presence = Presence.READY, reason: str | None = None
     ) -> None:
         """Give back a reserved agent, to ``presence`` unless they chose to stop since."""
-        chosen = self._pending.pop(agent.id, None)
+        chosen, agent.following = agent.following, None
         if chosen is not None and chosen[0] is Presence.READY:
             agent.rest = None  # they want calls again
         elif chosen is not None:
             presence, reason = chosen
         if agent.id in self._rung_again:
             call_id, hard = self._rung_again[agent.id]
+            agent.following = presence, reason
             self.start_wrap_up(agent, call_id, hard=hard)
-            self._pending[agent.id] = (presence, reason)
         elif agent.rest is not None:  # the caller for whom it was interrupted did not come
             if presence is not Presence.READY:
-                self._pending[agent.id] = (presence, reason)
+                agent.following = presence, reason
             self.move(agent, Presence.WRAP_UP, None, agent.rest.call_id)
         else:
             self.move(agent, presence, reason)
@@ -259,15 +266,17 @@ class Team:
 
     def talks(self, agent: Agent, call_id: str) -> None:
         """They have a caller."""
-        if agent.one_more:
-            agent.one_more = False
-            agent.outbox.push("duty.changed", agent.duty_view())
         agent.missed, agent.rest = 0, None
+        self._note_duty(agent, agent.shift_ends_at, one_more=False)
         self.move(agent, Presence.TALKING, None, call_id)
 
     def rest_after_wrap_up(self, agent: Agent, reason: str) -> None:
         """No more calls after this wrap-up, until the agent wants them."""
-        self._pending[agent.id] = (Presence.NOT_READY, reason)
+        chosen = agent.following
+        if agent.presence is Presence.READY:  # no wrap-up is given here
+            self.move(agent, Presence.NOT_READY, reason)
+        elif agent.presence is Presence.WRAP_UP and (chosen is None or chosen[0] is Presence.READY):
+            agent.following = Presence.NOT_READY, reason
 
     def start_wrap_up(
         self, agent: Agent, call_id: str, *, hard: bool = False, form: bool = True
@@ -314,14 +323,11 @@ class Team:
         A telephone of their own registers nowhere: it is never away, and one that a dead trunk
         could not ring is tried again later. They have done nothing, and need not do a thing.
         """
-        away = away and agent.own_number is None
         if (agent.presence, agent.reason) == (Presence.NOT_READY, "trunk_dead"):
             if clock.now() - agent.since_at >= TRUNK_TRIED_AGAIN_AFTER:
                 self.move(agent, Presence.READY)
             return
-        if agent.phone_away == away:
-            return
-        agent.phone_away = away
+        agent.phone_away = away = away and agent.own_number is None
         if away and agent.presence is Presence.READY:
             self.move(agent, Presence.NOT_READY, "phone_away")
         elif not away and (agent.presence, agent.reason) == (Presence.NOT_READY, "phone_away"):
@@ -350,7 +356,7 @@ class Team:
         for id_ in self.agents.keys() - set(staying):
             agent = self.agents[id_]
             if agent.presence not in CHOSEN_BY_AGENTS:
-                self._pending[id_] = (Presence.LOGGED_OUT, None)
+                agent.following = Presence.LOGGED_OUT, None
                 continue
             if agent.presence is not Presence.LOGGED_OUT:
                 self._set(agent, Presence.LOGGED_OUT, None, None)
@@ -383,7 +389,7 @@ class Team:
 
     def _presence_view(self, agent: Agent) -> dict[str, Any]:
         """What the agent can take now, and what follows their call."""
-        presence, reason = self._pending.get(agent.id, (None, None))
+        presence, reason = agent.following or (None, None)
         following = {"presence": presence.value, "reason": reason} if presence else None
         return agent.presence_view() | {"next": following}
 
@@ -450,8 +456,8 @@ class Team:
             self.move(agent, Presence.NOT_READY, "screen_lost")
 
     def _end_wrap_up(self, agent: Agent) -> None:
-        presence, reason = self._pending.pop(agent.id, (Presence.READY, None))
-        agent.rest = None
+        presence, reason = agent.following or (Presence.READY, None)
+        agent.rest = agent.following = None
         self.move(agent, presence, reason)
 
     def _set(
@@ -463,6 +469,8 @@ class Team:
             agent.rest = None
         if presence is not Presence.NOT_READY:
             self._alerts.pop(agent.id, None)
+        if presence is Presence.LOGGED_OUT:
+            self._note_duty(agent, None, one_more=False)
         same = (agent.presence, agent.call_id) == (presence, call_id) and call_id is not None
         agent.presence, agent.reason, agent.call_id = presence, reason, call_id
         if not same:  # a talk taken back after a restart goes on since it began

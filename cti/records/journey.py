@@ -170,6 +170,10 @@ SENTENCES: Mapping[str, Words] = {
         "La langue a changé : ne sonne plus chez {agent}.",
         "The language has changed: rings no more at {agent}'s.",
     ),
+    "leg.withdrawn.wish": _words(
+        "La personne dit avec qui elle préfère parler : ne sonne plus chez {agent}.",
+        "The caller tells with whom they would rather speak: rings no more at {agent}'s.",
+    ),
     "leg.withdrawn.engine_restart": _words(
         "Le central redémarre : ne sonne plus chez {agent}.",
         "The engine starts again: rings no more at {agent}'s.",

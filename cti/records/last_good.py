@@ -176,11 +176,16 @@ def _read(raw: dict[str, Any]) -> LastGood:
 
 
 def _row(raw: dict[str, Any]) -> AgentRow:
-    sets = {name: frozenset(raw[name]) for name in ("roles", "languages")}
+    sets: dict[str, Any] = {name: frozenset(raw[name]) for name in ("roles", "languages")}
     sealed = raw["own_number_sealed"]
     own = None if sealed is None else base64.b64decode(sealed, validate=True)
-    since_at = datetime.fromisoformat(raw["since_at"])
-    return AgentRow(**{**raw, **sets, "own_number_sealed": own, "since_at": since_at})
+    moments: dict[str, Any] = {"since_at": datetime.fromisoformat(raw["since_at"])}
+    if raw.get("shift_ends_at") is not None:  # a file of before has none of these
+        moments["shift_ends_at"] = datetime.fromisoformat(raw["shift_ends_at"])
+    if raw.get("following") is not None:
+        presence, reason = raw["following"]
+        sets["following"] = presence, reason
+    return AgentRow(**{**raw, **sets, **moments, "own_number_sealed": own})
 
 
 def _session(raw: dict[str, Any]) -> KnownSession:

@@ -59,6 +59,10 @@ class AgentRow:
     since_at: datetime
     call_id: str | None
     own_number_sealed: bytes | None = field(default=None, repr=False)
+    # What no table holds: it is of this shift alone (``last_good.py``).
+    following: tuple[str, str | None] | None = None  # presence and reason, after their call
+    shift_ends_at: datetime | None = None
+    one_more: bool = False
 
 
 @dataclass(frozen=True)

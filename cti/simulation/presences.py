@@ -154,6 +154,8 @@ class Presences:
         state = replace(state, presence=now, reason=frame.data["reason"])
         if frame.type == "screen.open":  # nobody saw since when
             return replace(state, free_since=None, came_from="", reserved_at=at, talking_since=at)
+        if now == "LOGGED_OUT":
+            state = replace(state, ends_at=None, one_more=False)
         if now == "READY" and before != "RESERVED":
             state = replace(state, free_since=at)
         if now == "RESERVED":
@@ -183,6 +185,4 @@ class Presences:
             case "READY":
                 yes = state.one_more or state.shift_over(frame.at)
                 return replace(state, missed=0, one_more=yes)
-            case "LOGGED_OUT":
-                return replace(state, ends_at=None, one_more=False)
         return state

@@ -446,7 +446,7 @@ class CallWithdrawn(Open):
     call: CallRef
     reason: str | None = Field(
         description="caller_left, answered_elsewhere (a colleague was faster), withdrawn, language "
-        "(another person is needed by now), declined, hung_up, missed, screen_lost, "
+        "or wish (another person is needed by now), declined, hung_up, missed, screen_lost, "
         "phone_unreachable, engine_restart"
     )
 

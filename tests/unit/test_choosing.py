@@ -158,6 +158,19 @@ def test_whose_phone_is_away_rests_on() -> None:
     assert order(rosa, back_to="rosa", rest_of="their-call") == []
 
 
+def test_who_stops_after_their_talk_or_rest_is_waited_for_by_nobody() -> None:
+    rosa = agent("rosa", presence=Presence.TALKING, call_id="theirs")
+    need = Need("regulators", "fr")
+    assert serves(rosa, need)
+    rosa.following = (Presence.NOT_READY, "debriefing")
+    assert not serves(rosa, need)
+    resting = agent("remy", presence=Presence.WRAP_UP, call_id="theirs")
+    returns = Need("regulators", "fr", back_to="remy", rest_of="theirs")
+    assert is_free(resting, returns)
+    resting.following = (Presence.LOGGED_OUT, None)
+    assert not is_free(resting, returns)
+
+
 def test_each_strategy_has_its_own_first() -> None:
     now = clock.monotonic()
     ada, bea, cleo = agent("ada", free_since=3), agent("bea", free_since=1), agent("cleo")

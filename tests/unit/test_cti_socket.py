@@ -264,7 +264,9 @@ async def test_an_orientation_names_exactly_one_destination(
     assert engagement.decisions.empty()
 
 
-@pytest.mark.parametrize("refusal", ["no_such_line", "no_such_agent", "nobody_there", "not_ready"])
+@pytest.mark.parametrize(
+    "refusal", ["no_such_line", "no_such_agent", "nobody_there", "not_ready", "does_not_fit"]
+)
 async def test_what_the_call_refuses_is_told_in_words(
     house: House, client: Client, refusal: str
 ) -> None:

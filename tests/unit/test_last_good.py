@@ -29,6 +29,9 @@ ROSA = AgentRow(
     since_at=NOON,
     call_id="a" * 32,
     own_number_sealed=b"\x00\xffsealed",
+    following=("NOT_READY", "debriefing"),
+    shift_ends_at=NOON + timedelta(hours=3),
+    one_more=True,
 )
 SESSION = KnownSession("rosa", CSRF, NOON + timedelta(hours=12), NOON)
 

@@ -188,6 +188,7 @@ def test_the_lines_own_number_is_nobodys(
         (("--skills", "violences:4"), "violences:2,mineurs"),
         (("--skills", "violences:deux"), "violences:2,mineurs"),
         (("--skills", "Violences faites"), "violences:2,mineurs"),
+        (("--skills", "deuil:2,deuil:3"), "deux fois"),
         (("--name", " "), "--name"),
         (("--gender", "autre"), "femme"),
         (("--roles", "regulator", "--stands-in"), "listener"),
@@ -250,3 +251,26 @@ def test_a_new_password_closes_open_doors(fil: Fil, tmp_path: Path) -> None:
         )
 
     assert with_store(tmp_path, look) == (None, None, "anne")
+
+
+def test_a_telephone_rings_for_one_person_alone(
+    fil: Fil, people: Callable[[], dict[str, AgentRow]]
+) -> None:
+    assert fil(*ANNE, "--own-number", typed=f"{PASSWORD}\n{OWN}\n")[0] == 0
+    bob = ("people", "add", "bob", "--name", "Bob", "--roles", "listener")
+    code, said = fil(*bob, "--own-number", typed=f"{PASSWORD}\n+33 6 39 98 01 23\n")
+    assert code != 0
+    assert "anne" in said
+    assert "98" not in said
+    assert set(people()) == {"anne"}
+    assert fil(*bob, typed=f"{PASSWORD}\n")[0] == 0
+    code, said = fil("people", "change", "bob", "--own-number", typed=f"{OWN}\n")
+    assert code != 0
+    assert people()["bob"].own_number_sealed is None
+    assert fil("people", "change", "anne", "--own-number", typed=f"{OWN}\n")[0] == 0
+
+
+def test_what_is_typed_in_another_encoding_is_refused_in_words(fil: Fil) -> None:
+    code, said = fil(*ANNE, typed="une phrase accentu\udce9e\n")
+    assert code != 0
+    assert "UTF-8" in said

@@ -20,9 +20,10 @@ from cti.calls.waiting import Ask
 from cti.people.agents import Presence
 from cti.simulation import world as world_module
 from cti.simulation.actors import AgentPlan, CallerPlan
+from cti.simulation.stores import MemoryPresence
 from cti.simulation.world import Plan, World
 from ivr.steps import LineStep
-from tests.stories import Deed, Story, Tell
+from tests.stories import TO_LISTENERS, Deed, Oriented, Story, Tell, caller_leaves, live
 
 REGULATORS = tuple(
     AgentPlan(id_, frozenset({"regulator"}), frozenset({"fr"}), True, "listen", {}, after)
@@ -253,3 +254,22 @@ def test_who_lets_it_ring_twice_rests_and_who_is_withdrawn_from_never_does(tell:
     assert ("NOT_READY", "missed") in changes
     rung = [i for i, change in enumerate(changes) if change[0] == Presence.RESERVED]
     assert changes.index(("NOT_READY", "missed")) > rung[1]
+
+
+def test_who_is_reserved_as_the_caller_who_comes_back_leaves_is_free_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    story = Oriented((20.0, TO_LISTENERS), rings=True)
+    reserve, times = MemoryPresence.reserve, itertools.count(1)
+
+    async def slow(store: MemoryPresence, agent_id: str, *more: Any) -> bool:
+        if agent_id == "rosa" and next(times) == 2:  # nobody answered: she is asked for again
+            story.later(0.05, caller_leaves, story)
+            await asyncio.sleep(0.2)
+        return await reserve(store, agent_id, *more)
+
+    monkeypatch.setattr(MemoryPresence, "reserve", slow)
+    live(story)
+    changes = [f for f in story.frames if (f.agent, f.type) == ("rosa", "presence.changed")]
+    assert [f.data["presence"] for f in changes][-2:] == ["RESERVED", "READY"]
+    assert next(times) == 3

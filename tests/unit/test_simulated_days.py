@@ -119,9 +119,11 @@ def test_who_asks_for_english_as_a_phone_rings_meets_somebody_who_speaks_it() ->
     assert next((ring.name, ring.ended_how) for _, ring in story.rings) == ("rosa", "command")
 
 
-def test_who_asks_for_english_when_nobody_speaks_it_still_meets_whose_phone_rings() -> None:
+def test_who_asks_for_english_when_nobody_speaks_it_is_told_so_in_english() -> None:
     story = live(TwoLanguages((9.0, answers("rosa")), (9.0, answers("ann")), english=False))
-    assert any(sound.startswith("people:") for sound in story.heard()), timeline(story)
+    assert not any(sound.startswith("people:") for sound in story.heard()), timeline(story)
+    assert "prompt:/sounds/en/personne-disponible" in story.heard()
+    assert {ring.ended_how for _, ring in story.rings} == {"command"}
 
 
 def test_a_regulator_who_comes_while_listeners_are_said_to_be_away_takes_the_caller() -> None:

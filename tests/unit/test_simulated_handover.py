@@ -40,7 +40,7 @@ from tests.orientations import (
     same_screens,
     why_left_out,
 )
-from tests.stories import Deed, Story, Tell, crash, decides, keep_dead, live
+from tests.stories import Deed, Oriented, Story, Tell, crash, decides, keep_dead, live
 
 DEEDS: dict[tuple[str, str], Deed] = {
     ("caller", "hangs up"): hangs_up("caller"),
@@ -457,3 +457,35 @@ def test_what_cannot_be_done_now_is_refused_with_its_reason(
     tell(Handing(kind, "", None, (25.0, asks(who, decision, answers))))
     assert answers == [code]
     assert code is None or command_error(code) != command_error("")
+
+
+@pytest.mark.parametrize(("gender", "code"), [("femme", "does_not_fit"), (None, None)])
+def test_a_caller_is_given_by_name_to_nobody_whom_they_did_not_ask_for(
+    tell: Tell, gender: str | None, code: str | None
+) -> None:
+    answers: list[str | None] = []
+
+    def tells(world: World) -> None:
+        assert world.controller is not None
+        (call,) = world.controller.house.calls.values()
+        call.caller.told = {"gender": gender} if gender else {}
+
+    tell(Oriented((20.0, tells), (21.0, asks("rosa", Orient(agent="lea"), answers))))
+    assert answers == [code]
+
+
+def test_a_colleague_whose_account_is_closed_at_that_instant_costs_no_call(tell: Tell) -> None:
+    def chosen_and_gone(world: World) -> None:
+        assert world.controller is not None
+        team = world.controller.house.team
+        assert team.agents["rosa"].decide(team.agents["rosa"].call_id or "", TO_LEA) is None
+        del team.agents["lea"]
+
+    def decides_inside(world: World) -> None:
+        assert world.controller is not None
+        world.controller.tell(chosen_and_gone, world)
+
+    story = Oriented((20.0, decides_inside))
+    live(story)
+    outcomes = [e.data["outcome"] for e in story.journal.entries if e.op == "call.closed"]
+    assert outcomes == ["talked"]

@@ -90,6 +90,8 @@ def test_a_call_that_the_engine_ended_did_not_end_before_it_was_answered() -> No
         stage=Stage.REGULATION,
         started_at=began,
         answered_at=began + timedelta(seconds=9),
+        danger=False,
+        danger_level=0,
     )
     engine = EngineInfo("22.10.1", began + timedelta(seconds=8), "")
 

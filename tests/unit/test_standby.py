@@ -10,12 +10,14 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from cti import clock
 from cti import standby as standby_module
 from cti.config import load
 from cti.people.agents import Agent, Presence
@@ -234,6 +236,32 @@ async def test_a_presence_that_the_database_missed_before_we_were_killed_is_not_
     house.ask("update agents set presence = 'READY', since_at = '2099-01-01 00:00:00.000000'")
     async with house.started():
         assert house.rosa().presence is Presence.READY
+
+
+async def test_what_was_said_of_a_shift_and_of_after_a_call_outlives_us(house: House) -> None:
+    ends_at = clock.now() + timedelta(hours=2)
+    async with house.started():
+        rosa, lea = house.rosa(), house.team.agents["lea"]
+        house.team.move(rosa, Presence.TALKING, None, CALL)
+        await house.team.set_presence(rosa, Presence.NOT_READY, "debriefing")
+        house.team.move(lea, Presence.TALKING, None, CALL)
+        await house.team.set_presence(lea, Presence.LOGGED_OUT, None)
+        house.team.start_wrap_up(lea, CALL)
+        assert await house.team.wrapup_done(lea, CALL, "autre") is None
+        house.team.set_duty(rosa, ends_at, one_more=True)
+        await until(lambda: house.kept_presence() == "TALKING")
+        await asyncio.sleep(0.2)
+    async with house.started():
+        rosa, lea = house.rosa(), house.team.agents["lea"]
+        assert (rosa.shift_ends_at, rosa.one_more) == (ends_at, True)
+        house.team.start_wrap_up(rosa, CALL)
+        assert await house.team.wrapup_done(rosa, CALL, "autre") is None
+        assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "debriefing")
+        assert (lea.presence, lea.following, lea.shift_ends_at) == (
+            Presence.LOGGED_OUT,
+            None,
+            None,
+        )
 
 
 async def test_another_version_is_left_alone_and_said_until_it_is_right(

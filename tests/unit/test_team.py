@@ -671,3 +671,85 @@ async def test_a_reason_nobody_knows_is_refused() -> None:
     team, rosa, _ = make_team(Store())
     assert await team.set_presence(rosa, Presence.NOT_READY, "missed") == "no_such_reason"
     assert rosa.reason is None
+
+
+async def test_a_phone_that_came_back_while_nobody_looked_is_back() -> None:
+    rosa = Agent("rosa", "Rosa", frozenset({Role.REGULATOR}), "rosa")
+    rosa.presence, rosa.reason = Presence.NOT_READY, "phone_away"  # of a life before
+    Team([rosa], Store(), lambda *_: None, 60).phone_is(rosa, False)
+    assert rosa.presence is Presence.READY
+
+
+# -- what was chosen is kept
+
+
+async def in_a_talk(wrap_up_seconds: float = 60) -> tuple[Team, Agent]:
+    team, rosa, _ = make_team(Store(), wrap_up_seconds)
+    await ready(team, rosa)
+    assert await team.reserve(rosa, CALL)
+    team.talks(rosa, CALL)
+    return team, rosa
+
+
+async def test_without_a_wrap_up_what_was_chosen_follows_a_phone_that_was_lost() -> None:
+    team, rosa = await in_a_talk(0)
+    team.ring_again(rosa, CALL, hard=False)
+    await team.set_presence(rosa, Presence.NOT_READY, "pause")
+    team.withdraw(rosa)
+    assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "pause")
+    await ready(team, rosa)
+    assert await team.reserve(rosa, CALL)
+    team.talks(rosa, CALL)
+    team.start_wrap_up(rosa, CALL)
+    assert rosa.presence is Presence.READY  # nothing is left of that pause
+    team.rest_after_wrap_up(rosa, "phone_unreachable")
+    assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "phone_unreachable")
+
+
+async def test_a_phone_that_drops_calls_does_not_undo_what_was_chosen() -> None:
+    team, rosa = await in_a_talk()
+    await team.set_presence(rosa, Presence.NOT_READY, "debriefing")
+    team.start_wrap_up(rosa, CALL)
+    team.rest_after_wrap_up(rosa, "phone_unreachable")
+    assert await team.wrapup_done(rosa, CALL, "ecoute") is None
+    assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "debriefing")
+
+
+async def test_what_is_chosen_as_another_takes_them_is_not_kept_for_later() -> None:
+    store = Store()
+    team, rosa, _ = make_team(store)
+    await ready(team, rosa)
+    store.slow_seconds, store.taken_elsewhere = 0.05, True
+    reserving = asyncio.ensure_future(team.reserve(rosa, CALL))
+    await asyncio.sleep(0.01)
+    await team.set_presence(rosa, Presence.NOT_READY, "pause")
+    assert not await reserving
+    assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "pause")
+    assert team.snapshot(rosa)["presence"]["next"] is None
+
+
+async def test_to_go_home_is_said_for_later_and_unsaid_without_losing_the_hour() -> None:
+    team, rosa = await in_a_talk()
+    ends_at = datetime.now(UTC) + timedelta(minutes=30)
+    team.set_duty(rosa, ends_at, None)
+    await team.set_presence(rosa, Presence.LOGGED_OUT, None)
+    await team.set_presence(rosa, Presence.READY, None)
+    assert rosa.shift_ends_at == ends_at
+    await team.set_presence(rosa, Presence.LOGGED_OUT, None)
+    team.start_wrap_up(rosa, CALL)
+    assert await team.wrapup_done(rosa, CALL, "ecoute") is None
+    assert rosa.presence is Presence.LOGGED_OUT
+    assert rosa.shift_ends_at is None
+
+
+async def test_screens_know_of_one_more_call_whoever_changed_it() -> None:
+    team, rosa, _ = make_team(Store())
+    told: list[bool] = []
+    rosa.outbox.open_screen(
+        lambda message: message.type == "duty.changed" and told.append(message.data["one_more"])
+    )
+    team.set_duty(rosa, datetime.now(UTC) + timedelta(minutes=10), None)
+    await ready(team, rosa)  # so near the end, it is a yes
+    assert await team.reserve(rosa, CALL)
+    team.talks(rosa, CALL)
+    assert told == [False, True, False]

@@ -397,6 +397,22 @@ async def test_who_is_free_and_has_passed_is_nobody_to_count_on() -> None:
         assert house.lines.prospects(mine)[1] == []
 
 
+async def test_who_has_said_that_they_stop_after_their_talk_is_nobody_to_count_on() -> None:
+    async with a_house() as house:
+        for id_ in ("rosa", "remy"):
+            house.team.move(house[id_], Presence.TALKING, None, "other")
+        mine = ask()
+        assert [agent.id for agent in house.lines.prospects(mine)[1]] == ["rosa", "remy"]
+
+        await house.team.set_presence(house["rosa"], Presence.NOT_READY, "debriefing")
+        house.team.set_duty(house["remy"], datetime.now(UTC) + timedelta(minutes=10), None)
+        assert house.lines.prospects(mine)[1] == []
+
+        await house.team.set_presence(house["rosa"], Presence.READY, None)
+        house.team.set_duty(house["remy"], None, one_more=True)
+        assert [agent.id for agent in house.lines.prospects(mine)[1]] == ["rosa", "remy"]
+
+
 async def test_a_stand_in_is_counted_on_once_the_line_starves() -> None:
     async with a_house() as house:
         for id_ in ("remy", "lea"):
