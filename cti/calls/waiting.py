@@ -35,6 +35,7 @@ from ivr.steps import Line, Strategy
 
 ASKED_AGAIN_SECONDS = 15.0  # those who passed are asked again when there is nobody else
 LOOKED_EVERY_SECONDS = 0.5
+NOBODY: Final[frozenset[str]] = frozenset()
 DANGER_CREDIT_SECONDS: Final = (0.0, 600.0, 1800.0, 7200.0)  # by level: 3 is danger now
 FIRST_CREDIT_SECONDS: Final = 3600.0  # head of the line: they had someone, and lost them
 YOUNG_CREDIT_SECONDS: Final = 600.0
@@ -95,7 +96,9 @@ class Ask:
         """What this caller needs of a person now."""
         waited = (clock.now() - self.waiting_since_at).total_seconds()
         every = self.relax_every_seconds
-        passed = (id_ for id_, ready in self.passed_over.items() if _as_ready(agents, id_, ready))
+        passed = self.passed_over and frozenset(
+            id_ for id_, ready in self.passed_over.items() if _as_ready(agents, id_, ready)
+        )
         return Need(
             line=self.line,
             language=self.language,
@@ -104,7 +107,7 @@ class Ask:
             wanted=self.wanted,
             back_to=self.back_to,
             rest_of=self.rest_of,
-            passed_over=frozenset(passed),
+            passed_over=passed or NOBODY,
             starved=waited >= self.stand_in_after_seconds or not line_is_staffed,
             strategy=self.strategy,
         )
@@ -246,7 +249,7 @@ class WaitingLines:
 
     def _staffed(self) -> dict[str, bool]:
         """Which lines have somebody of their own on duty."""
-        return {line: bool(self._team.on_duty(line)) for line in LINES}
+        return {line: self._team.is_staffed(line) for line in LINES}
 
     def _look_after(self, served: set[Ask]) -> None:
         """Ask those who passed again; after a while, say that nobody is there at all."""

@@ -111,7 +111,7 @@ class Free:
     """
 
     def __init__(self, agents: Iterable[Agent]) -> None:
-        self._agents = [a for a in agents if a.outbox.screens and a.presence in _MAY_BE_FREE]
+        self._agents = [a for a in agents if a.presence in _MAY_BE_FREE and a.outbox.screens]
         # Who has said a moment ago that their shift ends may still be READY.
         self._ready = [
             a for a in self._agents if a.presence is Presence.READY and a.cannot_take() is None

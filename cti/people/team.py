@@ -8,7 +8,7 @@ only a phone that rang to its end was missed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -149,11 +149,17 @@ class Team:
 
     def on_duty(self, line: str) -> int:
         """How many who take this line are working now, free or not, and go on."""
+        return sum(1 for _ in self._working(line))
+
+    def is_staffed(self, line: str) -> bool:
+        """Whether anybody is working who takes this line, free or not, and goes on."""
+        return next(self._working(line), None) is not None
+
+    def _working(self, line: str) -> Iterator[Agent]:
         role = choosing.LINE_ROLES[line]
-        return sum(
-            agent.presence in ON_DUTY and agent.goes_on() and role in agent.roles
-            for agent in self.agents.values()
-        )
+        for agent in self.agents.values():
+            if agent.presence in ON_DUTY and role in agent.roles and agent.goes_on():
+                yield agent
 
     def anyone_on_duty(self, need: Need, but: Agent | None = None) -> bool:
         """Whether somebody is working who could take this caller, free or not, ``but`` apart."""
