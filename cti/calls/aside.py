@@ -136,6 +136,7 @@ async def back_from_hold(call: Call, house: House, reason: str | None = None) ->
         return
     await end_aside(call, reason)
     await join(call, house, call.talk)
+    house.records.event("call.off_hold", call_id=call.id, agent_id=call.talk.agent.id)
 
 
 # -- consultation -------------------------------------------------------------------

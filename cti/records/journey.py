@@ -55,6 +55,9 @@ SENTENCES: Mapping[str, Words] = {
         "{agent} asks for {one_of_line}, to speak alone with them first.",
     ),
     "call.held": _words("{agent} met la personne en attente.", "{agent} puts the caller on hold."),
+    "call.off_hold": _words(
+        "{agent} et la personne se parlent de nouveau.", "{agent} and the caller talk again."
+    ),
     "call.came_back": _words(
         "Personne n'a répondu : la personne revient à {agent}.",
         "Nobody answered: the caller comes back to {agent}.",
@@ -79,8 +82,16 @@ SENTENCES: Mapping[str, Words] = {
         "The line started again, and takes the call back.",
     ),
     "call.closed_kindly": _words(
-        "{agent} met fin à l'appel avec une phrase d'au revoir ({why}).",
-        "{agent} ends the call with a kind sentence ({why}).",
+        "{agent} met fin à l'appel avec une phrase d'au revoir.",
+        "{agent} ends the call with a kind sentence.",
+    ),
+    "call.closed_kindly.abusive": _words(
+        "{agent} clôt l'appel comme abusif, avec une phrase d'au revoir.",
+        "{agent} closes the call as abusive, with a kind sentence.",
+    ),
+    "call.closed_kindly.silent": _words(
+        "{agent} clôt l'appel, resté silencieux, avec une phrase d'au revoir.",
+        "{agent} closes the call, which stayed silent, with a kind sentence.",
     ),
     "call.stays": _words(
         "Une touche pendant la phrase : la personne reste en ligne.",

@@ -320,6 +320,8 @@ def test_no_hold_lasts_for_ever(tell: Tell, kind: str) -> None:
     assert story.sound_at(ORDER_AT + HELD_SECONDS_MAX - 1) in ("music", WORD)
     assert story.sound_at(ORDER_AT + HELD_SECONDS_MAX + 5) == "people:rosa", timeline(story)
     assert told(story, "rosa", "call.held")[-1]["reason"] == "too_long"
+    events = [e.data["type"] for e in story.journal.entries if e.op == "event"]
+    assert events[-1] == "call.off_hold"  # so that the journey tells it
 
 
 def test_a_caller_on_hold_is_told_now_and_then_that_they_are_not_forgotten(tell: Tell) -> None:
