@@ -289,11 +289,20 @@ class Exchange:
             with contextlib.suppress(AriError):
                 await self._say_whose(leg, "")
         try:
-            await self._end(leg.id)
+            await self._end(leg.id, lambda: self._put_out(leg))
         except LegGone:
             leg.mark_gone(None)
         except AriError as error:
             log.warning("leg.not_released", extra={"leg": leg.id, "status": str(error)})
+
+    async def _put_out(self, leg: ChannelLeg) -> None:
+        """Take a leg that the engine does not end out of the bridge of its call's talks.
+
+        The bridge outlasts this talk: who comes next must not be overheard.
+        """
+        call_id, _, _ = leg.id.partition("-")
+        with contextlib.suppress(AriError):
+            await self.ari.bridges.removeChannel(bridgeId=talk_bridge(call_id), channel=leg.id)
 
     async def release_unborn(self, leg: ChannelLeg) -> None:
         """Hang up a leg that we may just have ordered, and that may appear a moment later."""
@@ -385,21 +394,33 @@ class Exchange:
                 continue
             return
 
-    async def _end(self, channel_id: str) -> None:
+    async def _end(
+        self, channel_id: str, refused: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         await self._insist(
             lambda: self.ari.channels.hangup(
                 channelId=channel_id, reason_code="16", seconds_max=OBEYED_SECONDS_MAX
-            )
+            ),
+            refused,
         )
 
-    async def _insist(self, command: Callable[[], Awaitable[None]]) -> None:
-        """Give a command that may be obeyed twice until it is. Raises what the last one raised."""
+    async def _insist(
+        self,
+        command: Callable[[], Awaitable[None]],
+        refused: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Give a command that may be obeyed twice until it is. Raises what the last one raised.
+
+        ``refused``: done each time that it was not obeyed.
+        """
         for seconds in INSISTED_AFTER_SECONDS:
             try:
                 await command()
             except (Gone, AriConflict):
                 raise
             except AriError:
+                if refused is not None:
+                    await refused()
                 await asyncio.sleep(seconds)
             else:
                 return

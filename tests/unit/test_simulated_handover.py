@@ -40,7 +40,20 @@ from tests.orientations import (
     same_screens,
     why_left_out,
 )
-from tests.stories import Deed, Oriented, Story, Tell, crash, decides, keep_dead, live
+from tests.stories import (
+    Deed,
+    Meddle,
+    Oriented,
+    Story,
+    Tell,
+    Wire,
+    crash,
+    decides,
+    keep_dead,
+    late,
+    live,
+    refused,
+)
 
 DEEDS: dict[tuple[str, str], Deed] = {
     ("caller", "hangs up"): hangs_up("caller"),
@@ -113,6 +126,18 @@ def test_a_bridge_of_a_call_is_never_made_anew(tell: Tell, kind: str) -> None:
     assert "people:rosa" in talks
     assert "people:lea" in talks
     assert not any("call.interrupted" in text for _, text in story.troubles), timeline(story)
+
+
+@pytest.mark.parametrize("how", [refused(), late(12.0)])
+@pytest.mark.parametrize("times", [1, 3, 40])
+def test_who_has_handed_on_overhears_nobody_though_the_engine_does_not_hang_up(
+    wire: Wire, how: Meddle, times: int
+) -> None:
+    wire.times = times
+    wire.meddles(lambda method, path, _: method == "DELETE" and "-rosa-" in path, how)
+    story = live(Handing("cold line", "", None))
+    assert "people:lea" in story.heard(), timeline(story)
+    assert not hears_two(story), timeline(story)
 
 
 # -- two at the same instant -----------------------------------------------------------
