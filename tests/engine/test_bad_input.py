@@ -213,7 +213,8 @@ async def test_a_withheld_number_is_withheld_from_us_too(
         at_rosa = await rosa.ring()
         assert set(pop["call"]) == {
             "id", "tier", "language", "waited_seconds", "path", "handover", "danger", "told",
-            "danger_level", "returned", "held", "held_until", "muted", "muted_until", "keys", "sound", "inviting", "colleague",
+            "danger_level", "returned", "held", "held_until", "muted", "muted_until", "keys",
+            "sound", "inviting", "colleague",
         }  # fmt: skip
         await at_rosa.answer()
         await call.hears(ROSA_HZ, 10)
