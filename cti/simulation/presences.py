@@ -40,6 +40,7 @@ class State:
     one_more: bool = False
     last_call: str | None = None  # whom they talked with last
     hurt_in: str | None = None  # the call in which they said that it was abusive
+    stops: bool = False  # they have chosen something else for after this
     came_from: str = ""  # what they were before they were reserved
     reserved_at: float = 0.0
 
@@ -51,6 +52,11 @@ class State:
     def shift_over(self, at: float) -> bool:
         """Whether no talk may begin any more: so near the end of their shift, and no yes."""
         return self.ends_at is not None and self.ends_at - at < LAST_TALK_SECONDS
+
+    def works_on(self, at: float) -> bool:
+        """Whether they work and, busy now, take another call afterwards."""
+        leaves = self.shift_over(at) and not self.one_more
+        return self.presence in WORKING and not (leaves or self.stops)
 
 
 @dataclass(frozen=True)
@@ -151,7 +157,9 @@ class Presences:
 
     def _is_now(self, state: State, frame: Frame) -> State:
         before, now, at = state.presence, frame.data["presence"], frame.at
-        state = replace(state, presence=now, reason=frame.data["reason"])
+        next_ = frame.data["next"]
+        stops = next_ is not None and next_["presence"] != "READY"
+        state = replace(state, presence=now, reason=frame.data["reason"], stops=stops)
         if frame.type == "screen.open":  # nobody saw since when
             return replace(state, free_since=None, came_from="", reserved_at=at, talking_since=at)
         if now == "LOGGED_OUT":

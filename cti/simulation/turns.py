@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cti.simulation.actors import AgentPlan
-from cti.simulation.presences import AROUND_SECONDS, WORKING, Decision, Presences, State
+from cti.simulation.presences import AROUND_SECONDS, Decision, Presences, State
 from cti.simulation.verdicts import Violation
 from cti.simulation.waits import ASKED_AGAIN_SECONDS, BOUND_SECONDS, ROLE_OF, Wait, fits, waits_of
 
@@ -125,13 +125,10 @@ class Turns:
         """Whether stand-ins are asked for them; None: it changes about now."""
         staffed = {
             any(
-                ROLE_OF[wait.line] in self.plans[id_].roles and state.presence in WORKING
-                for id_, state in now
+                ROLE_OF[wait.line] in plan.roles and self.people.at(id_, moment).works_on(moment)
+                for id_, plan in self.plans.items()
             )
-            for now in (
-                [(id_, self.people.at(id_, moment)) for id_ in self.plans]
-                for moment in (at - AROUND_SECONDS, at + AROUND_SECONDS)
-            )
+            for moment in (at - AROUND_SECONDS, at + AROUND_SECONDS)
         }
         if staffed == {True}:
             late = wait.starved(at - AROUND_SECONDS), wait.starved(at + AROUND_SECONDS)
@@ -142,8 +139,9 @@ class Turns:
 
     def _shift(self, decision: Decision) -> Iterator[Violation]:
         """No talk begins so near the end of a shift, but on a yes."""
-        before = decision.before
-        if before.shift_over(decision.at - 0.7) and not before.one_more:
+        at = decision.at - 0.7
+        near = [*self.people.around(decision.agent, at, decision.at), decision.before]
+        if all(state.shift_over(at) and not state.one_more for state in near):
             text = f"{decision.agent} is asked at the end of their shift"
             yield Violation("shift", decision.at, text)
 
@@ -317,7 +315,7 @@ class Turns:
         )
         alone_since: float | None = None
         for at in [moment for moment in moments if wait.from_ <= moment <= wait.until]:
-            works = any(self.people.at(id_, at).presence in WORKING for id_ in able)
+            works = any(self.people.at(id_, at).works_on(at) for id_ in able)
             if not works and at < wait.until:
                 alone_since = at if alone_since is None else alone_since
                 continue
@@ -426,7 +424,7 @@ class Turns:
             rests = all(
                 state.presence == "WRAP_UP" and state.screen and state.last_call in before
                 for state in around
-            ) and not any(s.shift_over(ask.at) and not s.one_more for s in around)
+            ) and all(s.works_on(ask.at) for s in around)
             plan = self.plans[agent]
             gender = wait.gender in (None, plan.gender) and wait.language in plan.languages
             if gender and (rests or all(state.free for state in around)):
