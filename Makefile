@@ -21,7 +21,7 @@ engine: setup ## (re)build the engine's image
 
 test: setup ## every test, on the real dockerised Asterisk
 	@tests/prepare
-	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=10
+	@$(PY) -m pytest -n 3 --dist loadfile --durations=10
 
 check: setup lint ## all that needs no engine, under a minute
 	@$(PY) -m pytest -q -n 4 tests/unit tests/contract/test_fake.py

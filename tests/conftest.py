@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import inspect
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from cti.simulation import run
+from cti.simulation.checker import Checker, timeline
 from tests.line import Line, a_line
+from tests.stories import Story, Wire
 
 ENGINE = Path(__file__).parent / "engine"
 
@@ -66,3 +69,28 @@ async def line(shared_line: Line) -> AsyncIterator[Line]:
         await shared_line.start()
     await shared_line.until(shared_line.is_quiet, 10, "nothing left in the engine")
     await asyncio.sleep(0)
+
+
+# -- what stories of simulated calls need: a wire to meddle with, and a judge
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
+    return Wire(monkeypatch)
+
+
+@pytest.fixture
+def tell() -> Iterator[Callable[[Story], Story]]:
+    """Live through a story that must break no promise."""
+    stories: list[Story] = []
+
+    def tell(story: Story) -> Story:
+        stories.append(story)
+        with run.unhurried():
+            story.run()
+        assert Checker(story).check() == [], timeline(story)
+        return story
+
+    yield tell
+    for story in stories:
+        story.close()
