@@ -447,7 +447,6 @@ async def test_a_lost_wire_is_found_again_and_calls_are_compared_again(
     mailbox = ari.open_mailbox("c1")
 
     await engine.cut()
-    await until(lambda: not ari.in_step.is_set())
     await recoveries.get()
     await engine.say(digit("c1", "1"))
 
