@@ -29,6 +29,7 @@ RETURN_SECONDS = 175.0
 RINGS_WHOLE_SECONDS = 19.0  # a ring that was missed rang so long
 ROUNDED = 1e-5  # seconds: the journal tells whole microseconds
 LOSERS_RING_SECONDS_MAX = 1.3  # once somebody else has answered
+RESTS_SECONDS_MAX = 90.0  # a wrap-up of a hard call, extended
 PRIVATE = ("support", "debriefing")
 
 
@@ -425,6 +426,9 @@ class Turns:
                 state.presence == "WRAP_UP" and state.screen and state.last_call in before
                 for state in around
             ) and all(s.works_on(ask.at) for s in around)
+            # A phone lost in a rest is told of when the rest is over.
+            soon = self.people.around(agent, ask.at, ask.at + RESTS_SECONDS_MAX)
+            rests = rests and not any(state.reason == "phone_away" for state in soon)
             plan = self.plans[agent]
             gender = wait.gender in (None, plan.gender) and wait.language in plan.languages
             if gender and (rests or all(state.free for state in around)):
