@@ -283,6 +283,7 @@ class Team:
             self.move(agent, Presence.NOT_READY, reason)
         elif agent.presence is Presence.WRAP_UP and (chosen is None or chosen[0] is Presence.READY):
             agent.following = Presence.NOT_READY, reason
+            self._tell_presence(agent)
 
     def start_wrap_up(
         self, agent: Agent, call_id: str, *, hard: bool = False, form: bool = True

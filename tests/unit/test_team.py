@@ -706,6 +706,15 @@ async def test_without_a_wrap_up_what_was_chosen_follows_a_phone_that_was_lost()
     assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "phone_unreachable")
 
 
+async def test_whose_phone_drops_calls_is_told_at_once_what_follows_their_rest() -> None:
+    team, rosa = await in_a_talk()
+    told: list[Any] = []
+    rosa.outbox.open_screen(lambda message: told.append(message.data))
+    team.start_wrap_up(rosa, CALL)
+    team.rest_after_wrap_up(rosa, "phone_unreachable")
+    assert told[-1]["next"] == {"presence": "NOT_READY", "reason": "phone_unreachable"}
+
+
 async def test_a_phone_that_drops_calls_does_not_undo_what_was_chosen() -> None:
     team, rosa = await in_a_talk()
     await team.set_presence(rosa, Presence.NOT_READY, "debriefing")
