@@ -708,7 +708,7 @@ async def test_without_a_wrap_up_what_was_chosen_follows_a_phone_that_was_lost()
 
 async def test_whose_phone_drops_calls_is_told_at_once_what_follows_their_rest() -> None:
     team, rosa = await in_a_talk()
-    told: list[Any] = []
+    told: list[dict[str, object]] = []
     rosa.outbox.open_screen(lambda message: told.append(message.data))
     team.start_wrap_up(rosa, CALL)
     team.rest_after_wrap_up(rosa, "phone_unreachable")
