@@ -164,7 +164,7 @@ class Checker:
         just_now = call.opened_at - left_at < RETURN_SECONDS and left_at - since > 1.0
         legs = [op for at, op, _ in last.entries if op.startswith("leg.") and at < left_at]
         decided = any(
-            frame.type == "said.decided" and left_at - 2.0 < frame.at <= left_at
+            frame.type == "said.decided" and left_at - 2.0 < frame.at <= left_at + 0.1
             for frame in self.frames_of[agent]
         )
         talking = legs[-1:] == ["leg.answered"] and legs.count("leg.answered") == 1

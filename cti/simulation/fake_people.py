@@ -185,6 +185,7 @@ class FakePhone:
     """A desk phone: known to the engine while ``registered``; ``on_ring`` gets each call."""
 
     __slots__ = (
+        "absences",
         "calls",
         "engine",
         "name",
@@ -201,6 +202,7 @@ class FakePhone:
         self.engine = engine
         self.name = name
         self.registered = registered  # what the engine believes
+        self.absences: list[tuple[float, float]] = []  # since, until: it was not registered
         self.outside = outside  # reached over the trunk: it registers nowhere
         self.reachable = True  # whether an INVITE arrives
         self.refuses_with: int | None = None  # a SIP status, without ever ringing
@@ -216,12 +218,20 @@ class FakePhone:
 
     def _missed(self) -> None:
         if not self.reachable and not self.outside:
-            self.registered = False
+            self.unregister()
 
     def register(self) -> None:
         """Be there (again)."""
+        if self.absences and not self.registered:
+            self.absences[-1] = self.absences[-1][0], self.engine.time()
         self.reachable = self.registered = True
 
     def unregister(self) -> None:
         """Sign off."""
+        if self.registered:
+            self.absences.append((self.engine.time(), float("inf")))
         self.registered = False
+
+    def was_away(self, since: float, until: float) -> bool:
+        """Whether it was not registered at some moment of that time."""
+        return any(from_ <= until and to >= since for from_, to in self.absences)

@@ -29,7 +29,7 @@ RETURN_SECONDS = 175.0
 RINGS_WHOLE_SECONDS = 19.0  # a ring that was missed rang so long
 ROUNDED = 1e-5  # seconds: the journal tells whole microseconds
 LOSERS_RING_SECONDS_MAX = 1.3  # once somebody else has answered
-RESTS_SECONDS_MAX = 90.0  # a wrap-up of a hard call, extended
+PHONE_LOOKED_FOR_SECONDS = 8.0  # a phone that is back is known to be by then
 PRIVATE = ("support", "debriefing")
 
 
@@ -426,12 +426,12 @@ class Turns:
                 state.presence == "WRAP_UP" and state.screen and state.last_call in before
                 for state in around
             ) and all(s.works_on(ask.at) for s in around)
-            # A phone lost in a rest is told of when the rest is over.
-            soon = self.people.around(agent, ask.at, ask.at + RESTS_SECONDS_MAX)
-            rests = rests and not any(state.reason == "phone_away" for state in soon)
+            # A phone lost in a rest is told of when the rest is over; found again, never.
+            phone = self.checker.world.desks[agent].phone
+            rests = rests and not phone.was_away(ask.at - PHONE_LOOKED_FOR_SECONDS, ask.at)
             plan = self.plans[agent]
             gender = wait.gender in (None, plan.gender) and wait.language in plan.languages
-            if gender and (rests or all(state.free for state in around)):
+            if gender and (rests or self.people.free_around(agent, ask.at)):
                 text = f"{call.id} was with {agent} until {left_at:.2f}, and is offered {ask.agent}"
                 yield Violation("return", ask.at, text)
 
