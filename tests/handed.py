@@ -18,7 +18,7 @@ from cti.rehearsal.phone import CallEnded, PhoneCall
 from cti.rehearsal.sound import rms_dbfs, tone_level
 from tests.hurried import SHORT_TALK_SECONDS
 from tests.line import Desk, Line
-from tests.orientations import Row, presence_word, same_screens, screen_word
+from tests.orientations import Row, presence_word, row_of, same_screens, screen_word
 from tests.scenes import Caller, a_caller, taken
 
 # Pitches that neither a prompt nor the music dwells on.
@@ -209,10 +209,15 @@ class Handed:
         if row.party in row.with_.split("+"):  # they are rung again
             legs = self.legs[row.party]
             await until(lambda: len(legs) > self.legs_before, FATE_SECONDS_MAX, "rung again")
+        wanted = [(row.rosa_ends[1], row.lea_ends[1])]
+        if row.key[1:] == ("lea", "hangs up", "answers") and row.kind in BEGUN:
+            # Gone, perhaps, before anybody heard that she had answered: as one nobody answered.
+            unanswered = row_of(row.kind, "lea", "no answer", "answers")
+            wanted.append((unanswered.rosa_ends[1], unanswered.lea_ends[1]))
         await until(
-            lambda: same_screens(self.screens(), (row.rosa_ends[1], row.lea_ends[1])),
+            lambda: any(same_screens(self.screens(), screens) for screens in wanted),
             FATE_SECONDS_MAX,
-            lambda: f"screens {self.screens()}, wanted {row.rosa_ends[1], row.lea_ends[1]}",
+            lambda: f"screens {self.screens()}, wanted {wanted}",
         )
         if row.with_ not in ("gone", "farewell"):
             with_ = {"music": set[str]()}.get(row.with_, set(row.with_.split("+")))

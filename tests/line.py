@@ -212,6 +212,8 @@ class Line:
         ):
             await handset.register()
             await desk.be("READY")
+            # Who is free first rings first, and the engine tells of a phone when it likes.
+            await self.until(desk.at_work, SCREEN_SECONDS_MAX, f"{name} is at work")
             try:
                 yield desk
             finally:
@@ -349,6 +351,10 @@ class Desk:
         await self.line.until(
             lambda: self.presence() == (presence, reason), 2, f"{self.name} is {presence} {reason}"
         )
+
+    def at_work(self) -> bool:
+        """Whether this agent takes calls, or has one already."""
+        return self.presence()[0] not in ("NOT_READY", "LOGGED_OUT")
 
     def presence(self) -> tuple[str, str | None]:
         """The last presence shown."""

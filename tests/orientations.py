@@ -302,6 +302,11 @@ def rows() -> list[Row]:
 ROWS = rows()
 
 
+def row_of(*key: str) -> Row:
+    """The row of a kind, a party, a loss and a moment."""
+    return next(row for row in ROWS if row.key == key)
+
+
 def killed_rows() -> list[tuple[str, str, str, str]]:
     """The other table as (kind, moment, what, whom the caller ends with)."""
     found: list[tuple[str, str, str, str]] = []
