@@ -21,6 +21,7 @@ from cti.asterisk.ami import AmiWatch
 from cti.asterisk.ari import AppTaken, Ari, AriError, EngineInfo, EngineRefused
 from cti.asterisk.exchange import Exchange
 from cti.asterisk.wire import HttpWire
+from cti.calls.browsers import Browsers
 from cti.calls.estimate import TALKS_KEPT_MAX, Past
 from cti.calls.house import House
 from cti.calls.phones import follow_phones
@@ -100,6 +101,7 @@ async def _serve(settings: Settings, ready: asyncio.Event, demo_call: DemoCall |
         ami = AmiWatch("127.0.0.1", settings.ami_port, "fil", settings.secret("ami"))
     except REFUSALS as error:
         raise Refused(str(error)) from None
+    browsers = Browsers(house)
     lags = {"event_lag_ms": house.exchange.ari.lag, "loop_lag_ms": Lag()}
     app = make_app(
         house.team,
@@ -109,11 +111,12 @@ async def _serve(settings: Settings, ready: asyncio.Event, demo_call: DemoCall |
         demo_call,
         lambda: {name: lag.figures() for name, lag in lags.items()},
         standby.sessions,
+        browsers,
     )
     site = await _serve_web(app, settings)
     try:
         async with Group() as tasks:
-            serve_calls(house, tasks, ready)
+            serve_calls(house, tasks, ready, browsers)
             tasks.create_task(ami.run())
             tasks.create_task(standby.run(house))
             tasks.create_task(files.follow(house.flows))
@@ -138,7 +141,7 @@ async def _serve(settings: Settings, ready: asyncio.Event, demo_call: DemoCall |
         await close()
 
 
-def serve_calls(house: House, tasks: Group, ready: asyncio.Event) -> None:
+def serve_calls(house: House, tasks: Group, ready: asyncio.Event, browsers: Browsers) -> None:
     """Start all that serves calls. ``ready`` is set once those the engine holds are taken back."""
     reception = Reception(house)
     ari = house.exchange.ari
@@ -154,6 +157,7 @@ def serve_calls(house: House, tasks: Group, ready: asyncio.Event) -> None:
     async def connected(engine: EngineInfo) -> None:
         with contextlib.suppress(AriError):
             await ari.asterisk.reloadModule(moduleName="res_pjsip.so")
+        await browsers.recover()
         await reception.recover(engine)
         look_again()
         ready.set()

@@ -6,9 +6,13 @@ readable by the engine's account alone.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import re
+import socket
+import struct
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +25,7 @@ ENGINE_UID = 2600  # the account "asterisk" inside the image
 # Files that Asterisk complains about when they are missing, and of which we want the
 # defaults: its log is to hold only what matters.
 LEFT_EMPTY = ("acl", "ccss", "cel", "features", "pjproject", "udptl", "websocket_client")
+SIOCGIFADDR = 0x8915  # Linux: the address of a network card
 PHONE_NAME = re.compile(r"[a-z][a-z0-9]{0,31}")  # but "trunk"
 _HERE = Path(__file__).resolve().parent.parent
 
@@ -98,6 +103,7 @@ def _values(settings: Settings) -> dict[str, str]:
         "trunk_matches": "\n".join(f"match={address}" for address in matches),
         "trunk_aors": "aors=trunk" if settings.trunk_contact else "; no way out: no aors",
         "trunk_aor": trunk_aor if settings.trunk_contact else "; no trunk contact",
+        "ice_hosts": ice_hosts(settings.media_address, own_addresses()),
         "ari_secret": settings.secret("ari"),
         "ami_secret": settings.secret("ami"),
     }
@@ -105,6 +111,27 @@ def _values(settings: Settings) -> dict[str, str]:
         if "\n" in value and not name.startswith("trunk_"):
             raise SettingsError(f"the setting {name} holds a line break.")
     return values
+
+
+def own_addresses() -> list[str]:
+    """The IPv4 addresses of this machine's network cards; none of loopback."""
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        for _, name in socket.if_nameindex():
+            request = struct.pack("256s", name.encode()[:15])
+            with contextlib.suppress(OSError):  # a card without an address
+                answer = fcntl.ioctl(any_socket.fileno(), SIOCGIFADDR, request)
+                found.append(socket.inet_ntoa(answer[20:24]))
+    return [address for address in found if not address.startswith("127.")]
+
+
+def ice_hosts(media_address: str, own: list[str]) -> str:
+    """Which address of ours stands for the one that browsers send their sound to."""
+    if media_address in own:
+        return "; the address of sound is this machine's own"
+    if not own:
+        return "; this machine has no address but loopback: no sound with browsers"
+    return f"{own[0]} => {media_address}"
 
 
 def write_phones(settings: Settings, phones: Iterable[PhoneAccount]) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from cti.asterisk.ari import Ari, AriConflict, AriError, AriTimeout, EngineAway, Gone, LegGone
 from cti.asterisk.ari_base import SECONDS_MAX
+from cti.asterisk.browser import phone_of
 from cti.asterisk.caller import CallerLeg, is_waiting, waiting_bridge
 from cti.asterisk.engine import write_on_call
 from cti.asterisk.legs import ChannelLeg
@@ -22,6 +23,9 @@ from cti.relays.guard import own_number
 log = logging.getLogger("fil.exchange")
 
 APP = "fil"
+PHONE_CODECS = "alaw,g722,ulaw"
+BROWSER_CODECS = "opus,alaw"
+ECHO_RINGS_SECONDS_MAX = 5
 MUSIC = "fil"  # the engine's class of music for callers
 OBEYED_SECONDS_MAX = 2.0  # a command that a caller's sound or an agent's freedom waits for
 TOLD_SECONDS_MAX = 1.0  # from the engine's obeying to its telling: perhaps the wire stands still
@@ -142,12 +146,30 @@ class Exchange:
         bridges = await self.ari.bridges.list(seconds_max=seconds_max)
         return {channel: bridge.id for bridge in bridges for channel in bridge.channels}
 
-    async def ring(self, leg: ChannelLeg, phone: str, seconds_max: int) -> None:
+    async def ring(self, leg: ChannelLeg, account: str, seconds_max: int) -> None:
         """Have a phone ring. Returns once the engine has taken the order.
 
         Answering puts the leg ``in_app``; a refusal marks it gone. Raises PhoneUnreachable.
         """
-        await self._ring(leg, f"PJSIP/{phone}", self._settings.number, seconds_max)
+        number = self._settings.number
+        if phone_of(account) is None:
+            await self._ring(leg, f"PJSIP/{account}", number, seconds_max, PHONE_CODECS)
+            return
+        # By this the page knows which of the pops it shows is ringing.
+        of_offer = {"PJSIP_HEADER(add,X-Fil-Offer)": leg.id}
+        await self._ring(leg, f"PJSIP/{account}", number, seconds_max, BROWSER_CODECS, of_offer)
+
+    async def echo(self, account: str) -> None:
+        """Have a browser hear itself come back, for a few seconds. Raises PhoneUnreachable."""
+        await self.ari.channels.originate(
+            endpoint=f"PJSIP/{account}",
+            context="phone-check",
+            extension="s",
+            priority=1,
+            timeout=ECHO_RINGS_SECONDS_MAX,
+            formats=BROWSER_CODECS,
+            variables={"PJSIP_HEADER(add,X-Fil-Check)": "1"},
+        )
 
     async def ring_outside(self, leg: ChannelLeg, number: str, seconds_max: int) -> None:
         """Have an agent's own telephone ring, over the trunk; it shows our number, no caller's.
@@ -155,9 +177,18 @@ class Exchange:
         Raises PhoneUnreachable when the trunk is dead, NotAnOwnNumber.
         """
         shown = self._settings.outbound_number or self._settings.number
-        await self._ring(leg, f"PJSIP/{own_number(number)}@trunk", shown, seconds_max)
+        endpoint = f"PJSIP/{own_number(number)}@trunk"
+        await self._ring(leg, endpoint, shown, seconds_max, PHONE_CODECS)
 
-    async def _ring(self, leg: ChannelLeg, endpoint: str, number: str, seconds_max: int) -> None:
+    async def _ring(
+        self,
+        leg: ChannelLeg,
+        endpoint: str,
+        number: str,
+        seconds_max: int,
+        formats: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         leg.ordered = asyncio.ensure_future(
             self.ari.channels.originateWithId(
                 channelId=leg.id,
@@ -166,9 +197,9 @@ class Exchange:
                 appArgs="agent",
                 callerId=f'"SOS Crise" <{number}>',
                 timeout=seconds_max,
-                formats="alaw,g722,ulaw",
+                formats=formats,
                 # Runs in the engine when this leg ends, whether we are alive or not.
-                variables={"CHANNEL(hangup_handler_push)": "agent-gone,s,1"},
+                variables={"CHANNEL(hangup_handler_push)": "agent-gone,s,1", **(headers or {})},
             )
         )
         leg.ordered.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -124,7 +124,7 @@ async def _seems_gone(house: House, talk: Talk, agent: Ear) -> bool:
     """
     if talk.leg.over_trunk:
         return agent.mute_looks >= MUTE_LOOKS_OUTSIDE
-    return agent.missing and not await house.exchange.is_registered(talk.agent.phone)
+    return agent.missing and not await house.exchange.is_registered(talk.agent.account)
 
 
 def _problem(call: Call, talk: Talk, agent: Ear, caller: Ear) -> tuple[str, Cause] | None:

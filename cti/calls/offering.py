@@ -356,7 +356,7 @@ def withdraw_unanswered(call: Call, house: House, talk: Talk) -> bool:
         return withdraw(call, house, talk, reason, NOT_READY.get(reason))
     if talk.leg.cause == USER_BUSY:
         return withdraw(call, house, talk, "declined", "phone_busy")
-    if talk.agent.phone_away:  # lost while it rang: nobody has let it ring
+    if talk.agent.phone_away or talk.leg.lost:  # lost while it rang: nobody has let it ring
         return withdraw(call, house, talk, "phone_unreachable", "phone_away")
     return withdraw(call, house, talk, "missed")
 

@@ -27,7 +27,7 @@ NOT_READY = {
 
 def leg_of(agent: Agent, house: House, leg_id: str) -> ChannelLeg:
     """A leg for whichever telephone rings for this agent, not rung yet."""
-    if agent.own_number is not None:
+    if agent.rung_outside:
         return OwnPhoneLeg(house.exchange.ari, leg_id)
     return ChannelLeg(house.exchange.ari, leg_id)
 
@@ -38,7 +38,7 @@ async def ring(leg: ChannelLeg, agent: Agent, house: House, seconds_max: int) ->
     Raises PhoneUnreachable, or another AriError.
     """
     if not isinstance(leg, OwnPhoneLeg):
-        await house.exchange.ring(leg, agent.phone, seconds_max)
+        await house.exchange.ring(leg, agent.account, seconds_max)
         return seconds_max
     try:
         number = agent.own_number.opened() if agent.own_number is not None else ""

@@ -31,7 +31,7 @@ async def follow_phones(house: House) -> None:
             continue
         for agent in list(house.team.agents.values()):
             here = agent.presence is not Presence.LOGGED_OUT
-            lost = here and agent.phone not in known
+            lost = here and agent.account not in known
             away[agent.id] = away.get(agent.id, 0) + 1 if lost else 0
             sure = away[agent.id] >= AWAY_LOOKS and clock.monotonic() >= believed_from
             if not lost or sure:

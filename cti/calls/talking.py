@@ -11,6 +11,7 @@ from cti.asterisk.ari import AriConflict, AriError, LegGone
 from cti.asterisk.caller import is_waiting
 from cti.asterisk.exchange import TOLD_SECONDS_MAX
 from cti.asterisk.legs import ChannelLeg
+from cti.calls.browsers import returned
 from cti.calls.company import tell_company
 from cti.calls.house import House
 from cti.calls.offering import (
@@ -265,6 +266,7 @@ async def recall(call: Call, house: House, line: Line) -> Stage:
     call.talk = None
     async with Group() as tasks:
         told = tasks.create_task(call.caller.play("ne-quittez-pas"))
+        await returned(agent, house)
         back = await offer(call, house, agent, line, 0)
         told.cancel()
         await asyncio.wait({told})

@@ -272,6 +272,7 @@ class Agent:
     gender: str | None = None  # for callers who would rather speak with a woman, or a man
     stands_in: bool = False  # a listener who agreed to be a regulator when there is none
     own_number: OwnNumber | None = None  # rung in place of the SIP account, over the trunk
+    browser: str | None = None  # the SIP account of their browser, rung before any other telephone
     presence: Presence = Presence.LOGGED_OUT
     reason: str | None = None
     since_at: datetime = field(default_factory=clock.now)
@@ -290,6 +291,16 @@ class Agent:
     times_ready: int = 0  # how often they have said READY themselves
     engagement: Engagement | None = None
     outbox: Outbox = field(default_factory=Outbox)
+
+    @property
+    def account(self) -> str:
+        """The SIP account that rings for them now."""
+        return self.browser or self.phone
+
+    @property
+    def rung_outside(self) -> bool:
+        """Whether a telephone of their own is rung, over the trunk."""
+        return self.own_number is not None and self.browser is None
 
     def decide(self, call_id: str, decision: Decision) -> str | None:
         """Hand a decision to the call. Returns an error code when it cannot apply, else None."""

@@ -334,7 +334,7 @@ class Team:
             if clock.now() - agent.since_at >= TRUNK_TRIED_AGAIN_AFTER:
                 self.move(agent, Presence.READY)
             return
-        agent.phone_away = away = away and agent.own_number is None
+        agent.phone_away = away = away and not agent.rung_outside
         if away and agent.presence is Presence.READY:
             self.move(agent, Presence.NOT_READY, "phone_away")
         elif not away and (agent.presence, agent.reason) == (Presence.NOT_READY, "phone_away"):

@@ -28,6 +28,7 @@ from typing import Any, cast
 from cti import clock
 from cti.asterisk.ari import Ari
 from cti.asterisk.exchange import Exchange
+from cti.calls.browsers import Browsers
 from cti.calls.house import House
 from cti.calls.waiting import WaitingLines
 from cti.config import Settings
@@ -301,7 +302,7 @@ class World:
         try:
             async with Group() as tasks:
                 ready = asyncio.Event()
-                serve_calls(controller.house, tasks, ready)
+                serve_calls(controller.house, tasks, ready, Browsers(controller.house))
                 await ready.wait()
                 controller.ready_at = self.loop.time()
                 self.note("controller: ready")

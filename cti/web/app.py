@@ -34,6 +34,16 @@ from cti.web.door import (
     guard,
     is_page,
 )
+from cti.web.phone import (
+    PHONE_OWNERS,
+    PHONE_SOCKETS,
+    PHONES,
+    Phones,
+    close_phone,
+    end_phone,
+    open_phone,
+    phone,
+)
 from cti.web.screen import SCREENS, TEAM, Screens, Team, screen
 
 log = logging.getLogger(__name__)
@@ -68,6 +78,7 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Server": "fil",
 }
+SOCKETS = ("/cti/v1", "/phone")  # open for as long as the page is
 HTTPS_ONLY = "max-age=31536000; includeSubDomains"
 
 Health = Callable[[], str]
@@ -105,6 +116,7 @@ def make_app(
     demo_call: DemoCall | None = None,
     figures: Figures = dict,
     sessions: KnownSessions | None = None,
+    phones: Phones | None = None,
 ) -> web.Application:
     """Build the web application. ``health`` returns "ok" or "degraded".
 
@@ -121,6 +133,7 @@ def make_app(
         door, team.agents, settings.origins, settings.secure_cookies, sessions or KnownSessions()
     )
     app[SCREENS] = Screens()
+    app[PHONES], app[PHONE_SOCKETS], app[PHONE_OWNERS] = phones, Screens(), {}
     app[PAGES] = jinja2.Environment(
         loader=jinja2.FileSystemLoader(DESK), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -138,6 +151,9 @@ def make_app(
     get("/api/v1/me", me)
     if demo_call is not None:
         post("/api/v1/demo/call", simulate_call)
+    post("/api/v1/phone", open_phone)
+    app.router.add_delete("/api/v1/phone", close_phone)
+    get("/phone", phone)
     get("/cti/v1", screen)
     get("/cti/v1/asyncapi.json", contract)
     get("/health", healthy)
@@ -148,14 +164,18 @@ def make_app(
 
 
 async def _watch_sessions(app: web.Application) -> AsyncIterator[None]:
-    watch = asyncio.create_task(app[SCREENS].watch_sessions(app[GUARD]))
+    watches = [
+        asyncio.create_task(app[which].watch_sessions(app[GUARD]))
+        for which in (SCREENS, PHONE_SOCKETS)
+    ]
     yield
-    watch.cancel()
-    await asyncio.gather(watch, return_exceptions=True)
+    for watch in watches:
+        watch.cancel()
+    await asyncio.gather(*watches, return_exceptions=True)
 
 
 async def _close_screens(app: web.Application) -> None:
-    for open_screen in app[SCREENS].all():
+    for open_screen in (*app[SCREENS].all(), *app[PHONE_SOCKETS].all()):
         open_screen.stop(WSCloseCode.GOING_AWAY)
 
 
@@ -178,7 +198,7 @@ async def with_headers(request: web.Request, handler: Handler) -> web.StreamResp
 async def errors_in_words(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer errors with what happened and what to do; a page to people, JSON to programs."""
     try:
-        async with asyncio.timeout(None if request.path == "/cti/v1" else BODY_SECONDS_MAX):
+        async with asyncio.timeout(None if request.path in SOCKETS else BODY_SECONDS_MAX):
             return await handler(request)
     except web.HTTPRedirection as elsewhere:
         return web.Response(
@@ -293,8 +313,14 @@ async def _sign_in(request: web.Request, username: str, password: str, kind: Kin
     before, by_cookie = keeper.secret_of(request)
     if before and by_cookie:
         await keeper.revoke(before)
-        request.app[SCREENS].close_session(before)
+        close_session(request.app, before)
     return opened
+
+
+def close_session(app: web.Application, secret: str) -> None:
+    """Close all that was opened with a session: screens, and phones, whose accounts end."""
+    app[SCREENS].close_session(secret)
+    app[PHONE_SOCKETS].close_session(secret)
 
 
 def _status(refusal: RefusedError) -> int:
@@ -326,7 +352,8 @@ async def _sign_out(request: web.Request, response: web.Response) -> None:
     keeper = request.app[GUARD]
     secret, _ = keeper.secret_of(request)
     if secret:
-        request.app[SCREENS].close_session(secret)
+        close_session(request.app, secret)
+        await end_phone(request.app, request[WHO], secret)
         await keeper.revoke(secret)
     response.del_cookie(keeper.cookie, path="/", secure=keeper.secure)
 

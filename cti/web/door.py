@@ -297,7 +297,7 @@ def roles_of(handler: object) -> frozenset[Role | str]:
 
 def is_page(request: web.Request) -> bool:
     """Whether a person reads the answer, rather than a program."""
-    return not request.path.startswith(("/api/", "/cti/", "/health"))
+    return not request.path.startswith(("/api/", "/cti/", "/phone", "/health"))
 
 
 async def _given_csrf(request: web.Request) -> str:

@@ -107,13 +107,27 @@ class MistakeError(Exception):
     """A command that does nothing; the text is its error code."""
 
 
+class Open(Protocol):
+    """A websocket of an agent: of their screen, or of their browser's phone."""
+
+    agent: Agent
+    secret: str
+
+    def stop(self, code: int) -> None:
+        """Have it closed with that code; returns at once."""
+
+
 class Screens:
     """Every screen open now, so that signing out closes them and nobody opens too many."""
 
     def __init__(self) -> None:
-        self._open: dict[str, list[Screen]] = {}
+        self._open: dict[str, list[Open]] = {}
 
-    def add(self, screen: Screen) -> None:
+    def of(self, agent_id: str) -> list[Open]:
+        """List the screens of an agent that are open now."""
+        return list(self._open.get(agent_id, []))
+
+    def add(self, screen: Open) -> None:
         """Count a screen in. The oldest of an agent who has too many is closed.
 
         Closing the oldest rather than refusing the newest: after a cut, the old
@@ -124,7 +138,7 @@ class Screens:
         if len(mine) > SCREENS_PER_AGENT_MAX:
             mine[0].stop(TOO_MANY)
 
-    def remove(self, screen: Screen) -> None:
+    def remove(self, screen: Open) -> None:
         """Count a screen out."""
         mine = self._open.get(screen.agent.id, [])
         if screen in mine:
@@ -132,7 +146,7 @@ class Screens:
         if not mine:
             self._open.pop(screen.agent.id, None)
 
-    def all(self) -> list[Screen]:
+    def all(self) -> list[Open]:
         """List the screens open now."""
         return [screen for mine in self._open.values() for screen in mine]
 
@@ -440,11 +454,11 @@ async def screen(request: web.Request) -> web.StreamResponse:
     finally:
         screens.remove(mine)
     log.info("screen.closed", extra={"agent_id": agent.id, "code": int(code)})
-    await _close(request, socket, code)
+    await close_socket(request, socket, code)
     return socket
 
 
-async def _close(request: web.Request, socket: web.WebSocketResponse, code: int) -> None:
+async def close_socket(request: web.Request, socket: web.WebSocketResponse, code: int) -> None:
     """Close within a limit: a screen that does not read would never let the close frame out."""
     try:
         async with asyncio.timeout(CLOSE_SECONDS_MAX):
