@@ -39,6 +39,7 @@ from cti.web.phone import (
     PHONE_SOCKETS,
     PHONES,
     Phones,
+    check_phone,
     close_phone,
     end_phone,
     open_phone,
@@ -152,6 +153,7 @@ def make_app(
     if demo_call is not None:
         post("/api/v1/demo/call", simulate_call)
     post("/api/v1/phone", open_phone)
+    post("/api/v1/phone/check", check_phone)
     app.router.add_delete("/api/v1/phone", close_phone)
     get("/phone", phone)
     get("/cti/v1", screen)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 _COMMANDS = {
     "answer_your_phone": "Votre téléphone sonne : décrochez-le, l'appel sera à vous.",
+    "engine_away": "Le central téléphonique ne répond pas pour le moment. "
+    "Cette page réessaie toute seule.",
+    "in_call": "Un appel est chez vous : la vérification attendra qu'il soit fini.",
+    "phone_not_there": "Le central téléphonique ne trouve pas ce navigateur. "
+    "Attendez quelques secondes, puis réessayez.",
     "no_such_call": "Cet appel n'est plus chez vous. Vous n'avez rien à faire.",
     "already_connected": "Vous êtes déjà en ligne avec cette personne.",
     "not_connected": "Vous n'êtes pas encore en ligne avec cette personne. "
