@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 FIL := $(VENV)/bin/fil
 
-.PHONY: demo demo-closed call test check bench load soak engine setup lint clean lock
+.PHONY: desk demo demo-closed call test check bench load soak engine setup lint clean lock
 
 demo: setup ## set up and run the whole line (Ctrl-C stops everything)
 	@$(FIL) demo
@@ -31,6 +31,7 @@ lint:
 	@$(VENV)/bin/ruff format --check -q .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
+	@cti/desk/build check
 
 bench: setup ## how fast the line answers, beside native Asterisk; how right its estimates are
 	@$(PY) -m bench.first_sound && $(PY) -m bench.menu && $(PY) -m bench.distribution && $(PY) -m bench.choosing && $(PY) -m bench.estimate
@@ -52,7 +53,12 @@ soak: setup ## callers ring, people answer, everything breaks; a judge tells who
 	@tests/prepare
 	@$(PY) -m tests.soak --minutes $(MINUTES) --seed $(SEED) --callers $(CALLERS) --agents $(AGENTS) --controller $(CONTROLLER)
 
-setup: $(VENV)/ready
+setup: $(VENV)/ready cti/desk/built/desk.js
+
+desk: setup ## build the page that agents work with
+
+cti/desk/built/desk.js: $(VENV)/ready $(wildcard cti/desk/src/*.ts) cti/desk/package-lock.json cti/desk/vite.config.js cti/desk/tsconfig.json
+	@cti/desk/build build
 
 $(VENV)/ready: requirements.txt pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Bout du fil needs Python 3.11 or later (python3 --version)."; exit 69; }
@@ -68,4 +74,4 @@ lock: ## pin the dependencies again (needs uv)
 	  --extra dev --universal --python-version 3.11 pyproject.toml -o requirements.txt
 
 clean:
-	@rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) dist cti/desk/built cti/desk/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -48,7 +48,7 @@ from cti.records.record import Records
 from cti.records.reports import talks_before, talks_since
 from cti.standby import Standby
 from cti.tasks import Group
-from cti.web.app import make_app
+from cti.web.app import DeskNotBuilt, make_app
 from ivr.versions import VersionsError
 from sounds.catalogue import MANIFEST, Catalogue, SoundsError
 
@@ -71,6 +71,7 @@ REFUSALS = (
     VersionsError,
     SoundsError,
     EngineRefused,
+    DeskNotBuilt,
 )
 
 
@@ -99,20 +100,20 @@ async def _serve(settings: Settings, ready: asyncio.Event, demo_call: DemoCall |
     try:
         house, files, store, database, standby, close = await _build(settings)
         ami = AmiWatch("127.0.0.1", settings.ami_port, "fil", settings.secret("ami"))
+        lags = {"event_lag_ms": house.exchange.ari.lag, "loop_lag_ms": Lag()}
+        browsers = Browsers(house)
+        app = make_app(
+            house.team,
+            store,
+            settings,
+            lambda: "degraded" if standby.reasons(house) else "ok",
+            demo_call,
+            lambda: {name: lag.figures() for name, lag in lags.items()},
+            standby.sessions,
+            browsers,
+        )
     except REFUSALS as error:
         raise Refused(str(error)) from None
-    browsers = Browsers(house)
-    lags = {"event_lag_ms": house.exchange.ari.lag, "loop_lag_ms": Lag()}
-    app = make_app(
-        house.team,
-        store,
-        settings,
-        lambda: "degraded" if standby.reasons(house) else "ok",
-        demo_call,
-        lambda: {name: lag.figures() for name, lag in lags.items()},
-        standby.sessions,
-        browsers,
-    )
     site = await _serve_web(app, settings)
     try:
         async with Group() as tasks:

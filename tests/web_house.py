@@ -14,6 +14,7 @@ from cti.people.agents import Agent, Engagement, Message, Presence, Role
 from cti.people.team import Team
 from cti.records.last_good import KnownSessions
 from cti.web.app import make_app
+from cti.web.phone import Phones
 
 ORIGIN = "http://desk.test"
 PASSWORDS = {who: f"demo-{who}" for who in ("rosa", "lea", "ada", "sam")}
@@ -109,6 +110,7 @@ class House:
         settings: Settings | None = None,
         demo_call: Callable[[], Awaitable[None]] | None = None,
         sessions: KnownSessions | None = None,
+        phones: Phones | None = None,
     ) -> None:
         people = [
             Agent("rosa", "Rosa", frozenset({Role.REGULATOR}), "rosa"),
@@ -131,6 +133,7 @@ class House:
             lambda: self.health,
             demo_call,
             sessions=self.sessions,
+            phones=phones,
         )
 
     def agent(self, id_: str) -> Agent:

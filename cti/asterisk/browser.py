@@ -26,7 +26,7 @@ SIP_BYTES_MAX = 64 * 1024
 ALONE = frozenset({"REGISTER"})
 IN_A_CALL = frozenset({"INVITE", "ACK", "BYE", "UPDATE", "INFO"})
 SHORT_NAMES = {"f": "from", "t": "to"}
-ARRIVED = re.compile(r"^SIP/2\.0 200 .*^CSeq: *\d+ REGISTER *$.*^Contact:", re.M | re.S | re.I)
+ARRIVED = re.compile(r"^SIP/2\.0 200 .*^CSeq: *\d+ REGISTER *\r?$.*^Contact:", re.M | re.S | re.I)
 
 
 def account_of(phone: str) -> str:
@@ -160,7 +160,8 @@ def may_pass(message: str, account: str) -> bool:
     if len(headers.get("from", ())) != 1 or len(headers.get("to", ())) != 1:
         return False
     named = re.findall(r"username *= *\"?([^\",]*)", " ".join(headers.get("authorization", ())))
-    mine = re.search(rf"<sip:{re.escape(account)}@[^>@]*>", headers["from"][0]) is not None
+    unquoted = re.sub(r'"[^"]*"', "", headers["from"][0]).strip()
+    mine = re.match(rf"<sip:{re.escape(account)}@[^<>@]*>[^<>]*$", unquoted) is not None
     method = head[0].partition(" ")[0]
     in_a_call = method in IN_A_CALL and re.search(r"; *tag=", headers["to"][0]) is not None
     return mine and all(name == account for name in named) and (in_a_call or method in ALONE)

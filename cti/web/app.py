@@ -52,16 +52,8 @@ log = logging.getLogger(__name__)
 BODY_BYTES_MAX = 64 * 1024
 BODY_SECONDS_MAX = 10.0
 DESK = Path(__file__).resolve().parent.parent / "desk"
-DESK_FILES = {
-    "desk.js": "text/javascript",
-    "page.js": "text/javascript",
-    "presence.js": "text/javascript",
-    "talk.js": "text/javascript",
-    "wire.js": "text/javascript",
-    "words.js": "text/javascript",
-    "desk.css": "text/css",
-    "icon.svg": "image/svg+xml",
-}
+DESK_FILES = {"desk.css": "text/css", "icon.svg": "image/svg+xml"}
+DESK_BUILT = DESK / "built"  # scripts, made by ``make desk``
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -86,11 +78,19 @@ Health = Callable[[], str]
 Figures = Callable[[], dict[str, Any]]
 DemoCall = Callable[[], Awaitable[None]]
 
+FILES: web.AppKey[dict[str, tuple[Path, str]]] = web.AppKey("files")
 PAGES: web.AppKey[jinja2.Environment] = web.AppKey("pages", jinja2.Environment)
 WRAP_UP_SECONDS: web.AppKey[int] = web.AppKey("wrap_up_seconds", int)
 HEALTH: web.AppKey[Health] = web.AppKey("health")
 FIGURES: web.AppKey[Figures] = web.AppKey("figures")
 DEMO_CALL: web.AppKey[DemoCall | None] = web.AppKey("demo_call")
+
+
+class DeskNotBuilt(Exception):
+    """The page that agents work with is not there."""
+
+    def __init__(self) -> None:
+        super().__init__(f"The agents' page is not built: {DESK_BUILT} is empty. Run: make desk")
 
 
 class WebSettings(Protocol):
@@ -135,6 +135,7 @@ def make_app(
     )
     app[SCREENS] = Screens()
     app[PHONES], app[PHONE_SOCKETS], app[PHONE_OWNERS] = phones, Screens(), {}
+    app[FILES] = _desk_files()
     app[PAGES] = jinja2.Environment(
         loader=jinja2.FileSystemLoader(DESK), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -409,8 +410,16 @@ async def healthy(request: web.Request) -> web.Response:
 @allow("public")
 async def desk_file(request: web.Request) -> web.StreamResponse:
     """Give the few files of the desk, by name: nothing else of the disk can be asked for."""
-    name = request.match_info["name"]
-    if name not in DESK_FILES:
+    path, kind = request.app[FILES].get(request.match_info["name"], (None, ""))
+    if path is None:
         raise web.HTTPNotFound
-    headers = {"Content-Type": DESK_FILES[name] + "; charset=utf-8", "Cache-Control": "no-cache"}
-    return web.FileResponse(DESK / name, headers=headers)
+    headers = {"Content-Type": f"{kind}; charset=utf-8", "Cache-Control": "no-cache"}
+    return web.FileResponse(path, headers=headers)
+
+
+def _desk_files() -> dict[str, tuple[Path, str]]:
+    """The files of the desk by name, with their types. Raises DeskNotBuilt."""
+    scripts = {path.name: (path, "text/javascript") for path in DESK_BUILT.glob("*.js")}
+    if "desk.js" not in scripts:
+        raise DeskNotBuilt
+    return {name: (DESK / name, kind) for name, kind in DESK_FILES.items()} | scripts

@@ -115,8 +115,8 @@ async def close_phone(request: web.Request) -> web.Response:
 async def end_phone(app: web.Application, agent: Agent, secret: str | None) -> None:
     """Take an agent's account away, if this session made it, and close its sockets."""
     phones, owners = app[PHONES], app[PHONE_OWNERS]
-    if phones is not None and owners.get(agent.id, secret) == secret:
-        owners.pop(agent.id, None)
+    if phones is not None and secret is not None and owners.get(agent.id) == secret:
+        del owners[agent.id]
         await phones.close(agent)
         app[PHONE_SOCKETS].close_agent(agent.id)
 
@@ -200,6 +200,8 @@ async def phone(request: web.Request) -> web.StreamResponse:
     await socket.prepare(request)
     mine = PhoneSocket(request[WHO], phones, secret, socket)
     request.app[PHONE_SOCKETS].add(mine)
+    # After our restart the page comes back without asking for an account: it has one.
+    request.app[PHONE_OWNERS].setdefault(mine.agent.id, secret)
     try:
         code = await mine.run()
     finally:

@@ -18,12 +18,12 @@ from cti.web import words
 from cti.web.frames import CallSound, OtherAgent, PresenceView
 
 ROOT = Path(__file__).parents[2]
-WORDS = (ROOT / "cti/desk/words.js").read_text(encoding="utf-8")
+WORDS = (ROOT / "cti/desk/src/words.ts").read_text(encoding="utf-8")
 
 
 def sentences(name: str) -> set[str]:
     """The codes of one dictionary of the desk."""
-    block = re.search(rf"^export const {name} = {{\n(.*?)^}};", WORDS, re.S | re.M)
+    block = re.search(rf"^export const {name}(?:: [^=]+)? = {{\n(.*?)^}};", WORDS, re.S | re.M)
     assert block, name
     found = re.findall(r"^  (\w+): ", block[1], re.M)
     assert len(found) == len(set(found)) > 0
@@ -163,7 +163,9 @@ def _system_described() -> str:
 def test_the_guide_of_a_silent_call_is_the_same_whoever_opens_it() -> None:
     line = yaml.safe_load((ROOT / "cti/calls/hearing.yaml").read_text(encoding="utf-8"))
     assert all(isinstance(one, str) for say in line["say"].values() for one in say)
-    block = WORDS.split("export const SILENT_GUIDE = {", 1)[1].split("\n};", 1)[0]
+    block = re.split(r"^export const SILENT_GUIDE: .* = {", WORDS, maxsplit=1, flags=re.M)[1].split(
+        "\n};", 1
+    )[0]
     shown = {
         language: re.findall(r'^    "(.*)",$', part, re.M)
         for language, part in re.findall(r"^  (\w\w): \[\n(.*?)^  \]", block, re.S | re.M)
@@ -176,6 +178,7 @@ REFUSING = {
     "cti/calls/deciding.py": {"check", "_check_orient", "_check_take_back", "_check_target"},
     "cti/calls/closing.py": {"refusal"},
     "cti/people/agents.py": {"decide"},
+    "cti/calls/browsers.py": {"check"},
     "cti/people/team.py": {"set_presence", "set_duty", "extend_wrap_up", "wrapup_done"},
 }
 
@@ -183,7 +186,7 @@ REFUSING = {
 def refused() -> set[str]:
     """The codes with which a command is answered that does nothing."""
     found = texts("cti/web/screen.py", "MistakeError", 0) | assigned("cti/web/screen.py", "error")
-    found |= texts("cti/web/screen.py", "_result", 1)
+    found |= texts("cti/web/screen.py", "_result", 1) | texts("cti/web/phone.py", "_problem", 1)
     for path, names in REFUSING.items():
         functions = [
             one

@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from cti.people.agents import Role
-from cti.web import words
+from cti.web import typescript, words
 from cti.web.app import DESK, make_app
 from cti.web.door import GUARD, RefusedError, allow, roles_of
 from tests.web_house import ORIGIN, House, MemoryDoor, Settings
@@ -416,11 +416,16 @@ def test_the_pages_hold_no_inline_code_and_the_module_writes_only_text() -> None
         assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", text))
         assert not re.search(r'(?:src|href)="(?:https?:)?//', text), page.name
     forbidden = ("innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", "document.write")
-    scripts = list(DESK.glob("*.js"))
+    scripts = list((DESK / "src").glob("*.ts"))
     assert len(scripts) > 5
     for script in scripts:
         text = script.read_text()
         assert [word for word in forbidden if word in text] == [], script.name
+
+
+def test_the_page_and_the_line_mean_the_same_frames() -> None:
+    said = "Run: python -m cti.web.typescript"
+    assert typescript.TARGET.read_text(encoding="utf-8") == typescript.document(), said
 
 
 @pytest.mark.parametrize("secret", ["é" * 10, "", " ", "x" * 5000])

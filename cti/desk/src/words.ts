@@ -1,8 +1,11 @@
 // Every sentence the desk says of a code that the line sends. A test reads this file: each code
 // that the line can send has its sentence here, one a line, and no sentence is left over.
 
+type Words = Record<string, string>;
+type Named = Record<string, (name: string) => string>;
+
 // What can be taken now: the large word, what it means, and the short word in lists.
-export const STATES = {
+export const STATES: Record<string, [string, string, string]> = {
   READY: ["Disponible", "Le prochain appel peut être pour vous.", "disponible"],
   NOT_READY: ["En pause", "Aucun appel ne vous sera proposé.", "en pause"],
   LOGGED_OUT: ["Fin de service", "Vous ne recevez pas d'appel.", "absent"],
@@ -12,7 +15,7 @@ export const STATES = {
 };
 
 // Why no call is offered: the large word, and a kind sentence.
-export const PAUSES = {
+export const PAUSES: Record<string, [string, string]> = {
   pause: ["En pause", "Aucun appel ne vous sera proposé. Prenez le temps qu'il vous faut."],
   debriefing: ["En débriefing", "Le temps d'en parler. Aucun appel ne vous sera proposé."],
   support: ["Temps de soutien", "Un temps pour vous, qui n'est compté nulle part. Aucun appel ne vous sera proposé."],
@@ -28,7 +31,7 @@ export const PAUSES = {
 };
 
 // Why an offer is over.
-export const WITHDRAWN = {
+export const WITHDRAWN: Words = {
   answered_elsewhere: "Un collègue a répondu avant vous. Vous n'avez rien à faire.",
   caller_left: "La personne a raccroché avant votre réponse. Vous n'y êtes pour rien.",
   missed: "L'appel est parti vers quelqu'un d'autre : votre téléphone n'a pas été décroché.",
@@ -45,7 +48,7 @@ export const WITHDRAWN = {
 };
 
 // Why the agent's part in a call is over: the title of what follows.
-export const ENDED = {
+export const ENDED: Words = {
   ended: "L'appel est terminé",
   caller_left: "La personne a raccroché",
   engine_restart: "Le système téléphonique a redémarré : l'appel a été coupé",
@@ -56,40 +59,40 @@ export const ENDED = {
 export const RETURNED = "La conversation de cette personne s'est coupée il y a un instant : elle rappelle. Accueillez-la sans lui faire tout redire.";
 
 // Why somebody who had been oriented is offered again.
-export const CAME_BACK = {
+export const CAME_BACK: Words = {
   not_answered: "La personne à qui vous l'aviez confiée n'a pas répondu. Vous pourrez choisir quelqu'un d'autre.",
   nobody_there: "Personne n'a pu répondre à temps dans cette équipe. Vous pourrez choisir autrement.",
 };
 
 // Why nobody came to a talk.
-export const NOT_JOINED = {
+export const NOT_JOINED: Words = {
   nobody_there: "Personne n'a pu vous rejoindre. Vous êtes toujours en ligne : choisissez quelqu'un d'autre, ou continuez l'appel.",
   taken_back: "C'est noté : plus personne n'est appelé. Vous êtes toujours avec la personne.",
 };
 
 // Why a caller is back, or hears the agent again, without having been taken back.
-export const BACK = {
+export const BACK: Words = {
   too_long: "Cinq minutes ont passé : la personne est revenue, elle vous entend.",
   colleague_left: "Votre collègue a raccroché : la personne est revenue, elle vous entend.",
 };
-export const HEARD_AGAIN = {
+export const HEARD_AGAIN: Words = {
   too_long: "Une minute a passé : votre micro est rouvert, la personne vous entend.",
 };
 
 // What is wrong with the sound. What to do about it comes with it, from the line.
-export const SOUND = {
+export const SOUND: Words = {
   no_voice: "On ne vous entend pas",
   caller_silent: "On n'entend pas la personne",
 };
 
 // What supervisors are told of a colleague.
-export const ALERTS = {
+export const ALERTS: Named = {
   missed: (name) => `Le téléphone de ${name} a sonné deux fois sans réponse : la ligne a mis ${name} en pause. Prenez de ses nouvelles quand vous pourrez.`,
   trunk_dead: (name) => `Le téléphone personnel de ${name} n'a pas pu sonner : l'opérateur de la ligne ne répond pas. Les autres téléphones personnels non plus, sans doute.`,
 };
 
 // What is missing behind the line, and what it means for the agent: the gravest first.
-export const MISSING = {
+export const MISSING: Record<string, [string, string]> = {
   journal_disk: ["Les appels continuent. Le disque de la ligne est plein : prévenez la coordination.", "Calls go on. The line's disk is full: tell the coordination."],
   database_version: ["Les appels continuent. L'historique est indisponible pour le moment, rien n'est perdu.", "Calls go on. The history is unavailable for now, nothing is lost."],
   database_away: ["Les appels continuent. L'historique est indisponible pour le moment, rien n'est perdu.", "Calls go on. The history is unavailable for now, nothing is lost."],
@@ -97,13 +100,13 @@ export const MISSING = {
 };
 
 // With whom else the agent has the caller.
-export const WITH = {
+export const WITH: Named = {
   consulting: (name) => `Vous consultez ${name}. La personne entend la musique, et un mot de temps en temps.`,
   consulted_by: (name) => `${name} vous consulte. La personne entend la musique : elle n'entend pas ce que vous vous dites.`,
   came: (name) => `Vous êtes trois : ${name} a pris le relais. Raccrochez quand vous voulez, la personne reste avec ${name}.`,
   stays: (name) => `Vous êtes trois : ${name} reste un moment. La personne est avec vous maintenant.`,
 };
-export const GONE = {
+export const GONE: Named = {
   consulting: (name) => `${name} n'est plus là. La personne est avec vous, elle vous entend.`,
   consulted_by: (name) => `${name} vous a confié la personne. Elle vous entend.`,
   came: (name) => `${name} a raccroché : la personne est de nouveau avec vous.`,
@@ -111,17 +114,17 @@ export const GONE = {
 };
 
 // What leaving means, with whom else has the caller; without anybody, the call ends.
-export const LEAVING = {
+export const LEAVING: Named = {
   consulted_by: (name) => `Vous retirer ? ${name} retrouvera la personne.`,
   came: (name) => `Vous retirer ? La personne reste avec ${name}.`,
   stays: (name) => `Vous retirer ? La personne reste avec ${name}.`,
 };
 
 // How much danger an agent sees.
-export const DANGER = ["", "Danger faible signalé : gardez-le en tête.", "Danger élevé signalé : cette personne a besoin d'aide sans attendre.", "Danger signalé : cette personne est peut-être en danger immédiat."];
+export const DANGER: [string, string, string, string] = ["", "Danger faible signalé : gardez-le en tête.", "Danger élevé signalé : cette personne a besoin d'aide sans attendre.", "Danger signalé : cette personne est peut-être en danger immédiat."];
 
 // What to say to somebody who is silent, when the line has not noticed by itself.
-export const SILENT_GUIDE = {
+export const SILENT_GUIDE: Record<string, string[]> & { fr: string[] } = {
   fr: [
     "Bonjour, je suis là. Je ne vous entends peut-être pas, mais vous m'entendez sans doute.",
     "Si vous m'entendez sans pouvoir parler, tapez une fois sur une touche pour oui, deux fois pour non.",
@@ -142,7 +145,7 @@ export const SILENT_GUIDE = {
   ],
 };
 
-export const ROLES = {
+export const ROLES: Words = {
   regulator: "Régulation",
   listener: "Écoute",
   supervisor: "Supervision",
@@ -150,5 +153,5 @@ export const ROLES = {
   regulators: "Régulation",
   listeners: "Écoute",
 };
-export const LANGUAGES = { fr: "Français", en: "Anglais", es: "Espagnol", ar: "Arabe", de: "Allemand",
+export const LANGUAGES: Words = { fr: "Français", en: "Anglais", es: "Espagnol", ar: "Arabe", de: "Allemand",
   it: "Italien", pt: "Portugais" };

@@ -3,32 +3,30 @@
 // Everything shown comes from frames of fil.cti.v1. The parts: words.js what is said of each code,
 // wire.js the connection, presence.js what I can take, talk.js with a caller.
 
+import type { Events } from "./frames.js";
 import { $, busyWhile, desk, lasting, lower, notice, nowSeconds, put, show, sincePresence } from "./page.js";
 import { addAlert, choose, renderPresence, renderRest, tickRest } from "./presence.js";
-import { TALK_EVENTS, forgetTalk, hold, learn, mute, renderPlaces, renderTalk, tickTalkLimits } from "./talk.js";
-import { command, refresh, showCut, showWire, start } from "./wire.js";
+import { forgetTalk, hold, learn, mute, receiveOfTalk, renderPlaces, renderTalk, tickTalkLimits } from "./talk.js";
+import { command, refresh, showCut, showWire, start, type Frame } from "./wire.js";
 import { CAME_BACK, DANGER, ENDED, LANGUAGES, MISSING, NOT_JOINED, RETURNED, ROLES, STATES, WITHDRAWN } from "./words.js";
 
 const LISTENING_SECONDS_GUIDE = 25 * 60; // a guide, never a limit
 
 // What the line tells ----------------------------------------------------------------
 
-function receive(frame, again) {
+function receive(frame: Frame, again: boolean): void {
   // A frame from before the snapshot tells what happened; the snapshot already says what is.
   if (again) return tellPast(frame);
-  if (TALK_EVENTS[frame.type]) {
-    if (desk.call?.id !== frame.data.call.id) return;
-    TALK_EVENTS[frame.type](frame.data);
-    return render();
-  }
-  EVENTS[frame.type]?.(frame.data);
+  if (receiveOfTalk(frame)) return render();
+  (EVENTS[frame.type] as ((data: Frame["data"]) => void) | undefined)?.(frame.data);
 }
 
-const EVENTS = {
+const EVENTS: { [T in keyof Events]?: (data: Events[T]) => void } = {
   snapshot(data) {
     const before = desk.stage;
     const callBefore = desk.call?.id;
     desk.snapshot = data;
+    desk.begun = true;
     // Only now do the keys and the buttons do anything.
     showWire(true);
     showCut("");
@@ -40,7 +38,6 @@ const EVENTS = {
     if (data.call) learn(data.call);
     else desk.call = null;
     desk.suggestions = data.suggestions ?? [];
-    desk.canAccept = data.can_accept === true;
     desk.wrapupCall = data.wrapup_call ?? null;
     desk.stage = data.call_state ?? (desk.wrapupCall ? "wrapup" : "none");
     render();
@@ -76,8 +73,7 @@ const EVENTS = {
   "call.offered"(data) {
     if (desk.offer === data.offer && desk.stage === "offered") return;
     forgetTalk();
-    Object.assign(desk, { offer: data.offer, call: data.call, stage: "offered",
-      canAccept: data.can_accept === true });
+    Object.assign(desk, { offer: data.offer, call: data.call, stage: "offered", canAccept: data.can_accept });
     if (desk.cameBack?.call.id !== data.call.id) desk.cameBack = null;
     notice("");
     show($("problem"), "");
@@ -106,7 +102,7 @@ const EVENTS = {
   },
   "call.not_joined"(data) {
     if (desk.call?.id !== data.call.id) return;
-    notice(NOT_JOINED[data.reason] ?? NOT_JOINED.nobody_there);
+    notice(NOT_JOINED[data.reason ?? ""] ?? NOT_JOINED.nobody_there ?? "");
   },
   "call.ended"(data) {
     if (desk.call?.id !== data.call.id) return;
@@ -125,11 +121,11 @@ const EVENTS = {
   },
 };
 
-function presenceIs(presence) {
+function presenceIs(presence: Events["presence.changed"]): void {
   Object.assign(desk, { presence, presenceAt: nowSeconds() });
 }
 
-function tellPast(frame) {
+function tellPast(frame: Frame): void {
   if (frame.type === "team.alert") addAlert(frame.data);
   if (frame.type === "call.came_back" && desk.call?.id === frame.data.call.id && desk.stage === "offered") {
     desk.cameBack = frame.data;
@@ -140,22 +136,22 @@ function tellPast(frame) {
   }
 }
 
-function withdrawnWords(reason) {
-  return WITHDRAWN[reason] ?? "L'appel n'est plus proposé. Vous n'avez rien à faire.";
+function withdrawnWords(reason: string | null): string {
+  return WITHDRAWN[reason ?? ""] ?? "L'appel n'est plus proposé. Vous n'avez rien à faire.";
 }
 
-function leaveCall() {
+function leaveCall(): void {
   Object.assign(desk, { call: null, offer: null, wrapupCall: null, stage: "none" });
-  $("wrapup").reset();
+  $<HTMLFormElement>("wrapup").reset();
   forgetTalk();
 }
 
 // What the agent decides -------------------------------------------------------------
 
-async function wrapUp(event) {
+async function wrapUp(event: SubmitEvent): Promise<void> {
   event.preventDefault();
-  const chosen = $("wrapup").querySelector("input:checked");
-  if (!chosen) {
+  const chosen = $("wrapup").querySelector<HTMLInputElement>("input:checked");
+  if (!chosen || !desk.wrapupCall) {
     show($("problem"), "Choisissez ce qu'était cet appel, ou « Autre ».");
     $("wrapup").querySelector("input")?.focus();
     return;
@@ -168,10 +164,10 @@ async function wrapUp(event) {
   }
 }
 
-async function simulate(event) {
+async function simulate(event: MouseEvent): Promise<void> {
   show($("problem"), "");
-  await busyWhile(event.currentTarget, async () => {
-    const csrf = document.querySelector("meta[name=csrf]").content;
+  await busyWhile(event.currentTarget as HTMLElement, async () => {
+    const csrf = document.querySelector<HTMLMetaElement>("meta[name=csrf]")?.content ?? "";
     try {
       const answer = await fetch("/api/v1/demo/call", { method: "POST", headers: { "X-CSRF-Token": csrf } });
       notice(answer.ok ? "L'appel est parti. Il arrivera à la première personne disponible." : "");
@@ -184,8 +180,8 @@ async function simulate(event) {
 
 // What is seen -----------------------------------------------------------------------
 
-function render() {
-  if (!desk.snapshot) return;
+function render(): void {
+  if (!desk.begun) return;
   renderSystem();
   renderPresence();
   renderTeam();
@@ -199,18 +195,18 @@ function render() {
 }
 
 // A reason this page does not know is said like the mildest of them.
-function renderSystem() {
+function renderSystem(): void {
   const { degraded, reasons, advice } = desk.snapshot.system;
   $("system").hidden = !degraded;
   if (!degraded) return;
   const known = Object.keys(MISSING).find((reason) => reasons.includes(reason));
-  const [french, english] = MISSING[known ?? "database_away"];
+  const [french, english] = MISSING[known ?? "database_away"] ?? ["", ""];
   put($("system-words"), french);
   put($("system-english"), english);
   show($("system-advice"), advice ?? "");
 }
 
-function renderTeam() {
+function renderTeam(): void {
   const people = desk.snapshot.colleagues;
   const items = people.map((person) => {
     const item = document.createElement("li");
@@ -229,7 +225,7 @@ function renderTeam() {
   $("alone").hidden = people.length > 0;
 }
 
-function renderCall() {
+function renderCall(): void {
   const { stage, call } = desk;
   $("call").dataset.state = stage;
   const [eyebrow, title, lead] = headline();
@@ -242,11 +238,11 @@ function renderCall() {
   $("rest").hidden = stage !== "wrapup";
   show($("call-returned"), stage === "offered" ? againWords() : "");
   show($("call-danger"), dangerWords());
-  $("call-danger").dataset.level = call?.danger_level ?? 0;
+  $("call-danger").dataset.level = String(call?.danger_level ?? 0);
   if (!call) return;
   $("accept").hidden = !desk.canAccept;
   put($("fact-tier"), ROLES[call.tier] ?? String(call.tier ?? "Écoute"));
-  put($("fact-language"), LANGUAGES[call.language] ?? call.language ?? "Non précisée");
+  put($("fact-language"), LANGUAGES[call.language ?? ""] ?? call.language ?? "Non précisée");
   put($("fact-waited-label"), stage === "offered" ? "Attend depuis" : "A attendu");
   put($("fact-path"), pathWords(call.path));
   const told = Object.entries(call.told ?? {}).map(([name, value]) => `${name} : ${value}`);
@@ -257,13 +253,13 @@ function renderCall() {
   put($("handover"), call.handover ?? "");
 }
 
-function dangerWords() {
+function dangerWords(): string {
   const { call } = desk;
   if (!call) return "";
   return DANGER[call.danger ? 3 : call.danger_level ?? 0] ?? DANGER[3];
 }
 
-function headline() {
+function headline(): [string, string, string] {
   const { presence, reason } = desk.presence;
   switch (desk.stage) {
     case "offered":
@@ -271,22 +267,22 @@ function headline() {
     case "connected":
       return ["En ligne", talkTitle(), ""];
     case "wrapup":
-      return ["Après l'appel", ENDED[desk.ended] ?? ENDED.ended,
+      return ["Après l'appel", ENDED[desk.ended ?? ""] ?? "L'appel est terminé",
         desk.presence.wrap_up?.form === false ? "Prenez un moment pour souffler."
           : "Prenez un moment pour souffler. Un mot sur cet appel, et ce sera rangé."];
     default:
       if (presence === "READY") return ["", "Tout est calme",
         "Vous êtes disponible. Quand quelqu'un appellera, sa fiche s'affichera ici, puis votre téléphone sonnera."];
-      if (presence === "NOT_READY" && ["pause", "debriefing", "support", "technical"].includes(reason)) {
+      if (presence === "NOT_READY" && ["pause", "debriefing", "support", "technical"].includes(reason ?? "")) {
         return ["", "Prenez votre temps", "Rien ne presse. Quand vous voudrez répondre de nouveau, choisissez «\u00a0Disponible\u00a0»."];
       }
       return ["", `Bonjour ${desk.snapshot.agent.name}`, "Quand vous serez prêt ou prête à répondre, choisissez «\u00a0Disponible\u00a0». Gardez votre téléphone près de vous."];
   }
 }
 
-function offeredHeadline() {
+function offeredHeadline(): [string, string, string] {
   const { call, canAccept, cameBack, lostCall } = desk;
-  if (lostCall === call.id) return [ENDED.lost, "La personne vous attend",
+  if (call && lostCall === call.id) return ["La liaison s'est coupée", "La personne vous attend",
     "Votre téléphone sonne de nouveau : décrochez pour la retrouver."];
   if (cameBack) return ["De retour", "La personne vous revient", "Votre téléphone sonne : décrochez pour la retrouver."];
   return ["Un appel pour vous", listening() ? "Quelqu'un souhaite être écouté" : "Quelqu'un appelle la ligne",
@@ -295,29 +291,29 @@ function offeredHeadline() {
 }
 
 // Why this person is not new to the line.
-function againWords() {
+function againWords(): string {
   const { call, cameBack } = desk;
-  if (cameBack) return CAME_BACK[cameBack.reason] ?? CAME_BACK.nobody_there;
-  return call.returned ? RETURNED : "";
+  if (cameBack) return CAME_BACK[cameBack.reason ?? ""] ?? CAME_BACK.nobody_there ?? "";
+  return call?.returned ? RETURNED : "";
 }
 
-function talkTitle() {
-  const { colleague, held } = desk.call;
-  if (["came", "stays"].includes(colleague?.how)) return "Vous êtes trois";
+function talkTitle(): string {
+  const colleague = desk.call?.colleague;
+  if (colleague && ["came", "stays"].includes(colleague.how)) return "Vous êtes trois";
   if (colleague) return `Vous parlez avec ${colleague.name}`;
-  return held ? "La personne patiente" : "Vous êtes ensemble";
+  return desk.call?.held ? "La personne patiente" : "Vous êtes ensemble";
 }
 
-function listening() {
-  return ["listener", "listeners"].includes(desk.call?.tier);
+function listening(): boolean {
+  return ["listener", "listeners"].includes(desk.call?.tier ?? "");
 }
 
-function pathWords(path) {
-  const words = (path ?? []).map((step) => ROLES[step] ?? String(step));
+function pathWords(path: string[]): string {
+  const words = path.map((step) => ROLES[step] ?? String(step));
   return words.length ? words.join(", puis ") : "Vient d'arriver";
 }
 
-function renderDispositions() {
+function renderDispositions(): void {
   const known = [...$("dispositions").querySelectorAll("input")].map((input) => input.value);
   const wanted = desk.snapshot.dispositions;
   if (known.join("\n") === wanted.map((one) => one.id).join("\n")) return;
@@ -331,7 +327,7 @@ function renderDispositions() {
 }
 
 // A call has come, or changed its nature: bring eyes, ears and keyboard to it.
-function arrive() {
+function arrive(): void {
   if (desk.stage === "none") return focusPresence();
   const title = $("call-title");
   title.focus();
@@ -341,12 +337,12 @@ function arrive() {
     spoken.push(`Langue : ${$("fact-language").textContent}.`, dangerWords());
     spoken.push(againWords());
     if (!$("fact-told-box").hidden) spoken.push(`A dit : ${$("fact-told").textContent}.`);
-    if (call.handover) spoken.push(`Transmis : ${call.handover}`);
+    if (call?.handover) spoken.push(`Transmis : ${call.handover}`);
   }
   put($("announce"), spoken.filter(Boolean).join(" "));
 }
 
-function focusPresence() {
+function focusPresence(): void {
   if ($("call").contains(document.activeElement) || document.activeElement === document.body) {
     $("presence-state").focus();
   }
@@ -354,35 +350,35 @@ function focusPresence() {
 
 const flashing = { timer: 0, on: false };
 
-function flashTitle() {
-  clearInterval(flashing.timer);
+function flashTitle(): void {
+  window.clearInterval(flashing.timer);
   const calm = `${STATES[desk.presence.presence]?.[0] ?? ""} · Bout du fil`;
   document.title = calm;
   if (desk.stage !== "offered") return;
-  const flash = () => {
+  const flash = (): void => {
     flashing.on = !flashing.on;
     document.title = flashing.on ? "☎ Un appel pour vous" : calm;
   };
   flashing.on = false;
   flash();
-  flashing.timer = setInterval(flash, 1000);
+  flashing.timer = window.setInterval(flash, 1000);
 }
 
-function tick() {
-  if (!desk.presence) return;
+function tick(): void {
+  if (!desk.begun) return;
   if (desk.call) {
     const more = desk.presence.presence === "RESERVED" ? sincePresence() : 0;
-    put($("fact-waited"), lasting((desk.call.waited_seconds ?? 0) + more));
+    put($("fact-waited"), lasting(desk.call.waited_seconds + more));
   }
   if (desk.stage === "connected") tickTalk(sincePresence());
   if (desk.stage === "connected") tickTalkLimits();
   if (desk.stage === "wrapup") tickRest();
 }
 
-function tickTalk(seconds) {
+function tickTalk(seconds: number): void {
   put($("talk-time"), `Ensemble depuis ${lasting(seconds)}`);
   $("talk-bar").hidden = !listening();
-  $("talk-bar").value = Math.min(seconds, LISTENING_SECONDS_GUIDE);
+  $<HTMLProgressElement>("talk-bar").value = Math.min(seconds, LISTENING_SECONDS_GUIDE);
   const guide = seconds < LISTENING_SECONDS_GUIDE
     ? "Repère : 15 à 25 minutes, jamais une limite."
     : "Le repère est passé. Prenez le temps qu'il faut.";
@@ -391,7 +387,7 @@ function tickTalk(seconds) {
 
 // The keyboard and the buttons -------------------------------------------------------
 
-const KEYS = {
+const KEYS: Record<string, () => unknown> = {
   F2: () => choose("READY"),
   F4: () => choose("NOT_READY", "pause"),
   F6: hold,
@@ -403,15 +399,14 @@ const KEYS = {
 document.addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.repeat) return;
   const act = KEYS[event.key];
-  if (!act || !desk.snapshot) return;
+  if (!act || !desk.begun) return;
   event.preventDefault();
   act();
 });
-$("accept").addEventListener("click", () => command("call.accept", { call: desk.call.id }));
-$("decline").addEventListener("click", (event) => busyWhile(event.currentTarget,
-  () => command("call.decline", { call: desk.call.id })));
+$("decline").addEventListener("click", (event) => busyWhile(event.currentTarget as HTMLElement,
+  async () => desk.call && command("call.decline", { call: desk.call.id })));
 $("wrapup").addEventListener("submit", wrapUp);
-$("simulate")?.addEventListener("click", simulate);
-setInterval(tick, 1000);
+document.getElementById("simulate")?.addEventListener("click", simulate);
+window.setInterval(tick, 1000);
 forgetTalk();
 start(receive);

@@ -1,19 +1,23 @@
 // What I can take: the choice and its reasons, "still there?", the end of my shift, the minutes
 // after a call; and, for supervisors, what they should know of the team.
 
+import type { NextPresence, PresenceSet, TeamAlert } from "./frames.js";
 import { $, counting, desk, hour, lower, make, notice, nowSeconds, put, show } from "./page.js";
 import { command } from "./wire.js";
 import { ALERTS, PAUSES, ROLES, STATES } from "./words.js";
 
 const LAST_TALK_BEFORE_MS = 20 * 60 * 1000; // so near the end, a talk begins only on a yes
 
-export async function choose(presence, reason = null) {
+type Choice = PresenceSet["presence"];
+type Why = NonNullable<PresenceSet["reason"]>;
+
+export async function choose(presence: Choice, reason: Why | null = null): Promise<void> {
   if (presence === "READY" && desk.asked) return sayHere();
   notice("");
   await command("presence.set", { presence, reason });
 }
 
-async function sayHere() {
+async function sayHere(): Promise<void> {
   if (!await command("presence.here", {})) return;
   desk.asked = false;
   renderPresence();
@@ -21,12 +25,14 @@ async function sayHere() {
   $("presence-state").focus();
 }
 
-function stateWords({ presence, reason }) {
-  if (presence === "NOT_READY" && PAUSES[reason]) return PAUSES[reason];
-  return STATES[presence] ?? [presence, ""];
+function stateWords({ presence, reason }: { presence: string; reason: string | null }): [string, string] {
+  const pause = PAUSES[reason ?? ""];
+  if (presence === "NOT_READY" && pause) return pause;
+  const [state, more] = STATES[presence] ?? [presence, ""];
+  return [state, more];
 }
 
-export function renderPresence() {
+export function renderPresence(): void {
   const { presence, reason, next } = desk.presence;
   const [state, more] = stateWords(desk.presence);
   $("presence").dataset.presence = presence;
@@ -34,8 +40,8 @@ export function renderPresence() {
   put($("presence-more"), more);
   show($("presence-next"), next && next.presence !== "READY"
     ? `Après cet appel : ${lower(stateWords(next)[0])}` : "");
-  const wanted = next ?? { presence, reason };
-  for (const button of document.querySelectorAll(".choices button")) {
+  const wanted: NextPresence | { presence: string; reason: string | null } = next ?? { presence, reason };
+  for (const button of document.querySelectorAll<HTMLElement>(".choices button")) {
     const chosen = button.dataset.presence === wanted.presence
       && (!button.dataset.reason || button.dataset.reason === wanted.reason);
     button.setAttribute("aria-pressed", String(chosen));
@@ -45,7 +51,7 @@ export function renderPresence() {
   renderDuty();
 }
 
-function renderDuty() {
+function renderDuty(): void {
   const { ends_at: endsAt, one_more: oneMore } = desk.duty;
   const left = endsAt ? Date.parse(endsAt) + desk.clockAheadMs - Date.now() : Infinity;
   const soon = left < LAST_TALK_BEFORE_MS;
@@ -54,22 +60,22 @@ function renderDuty() {
   show($("duty-words"), oneMore ? `${until} Encore un appel, c'est noté.` : until);
 }
 
-async function noteDuty(event) {
+async function noteDuty(event: SubmitEvent): Promise<void> {
   event.preventDefault();
-  const [hours, minutes] = $("duty-ends").value.split(/[:h]/i).map(Number);
+  const [hours = 0, minutes = 0] = $<HTMLInputElement>("duty-ends").value.split(/[:h]/i).map(Number);
   const ends = new Date(Date.now() - desk.clockAheadMs);
   ends.setHours(hours, minutes, 0, 0);
-  if (ends <= Date.now() - desk.clockAheadMs) ends.setDate(ends.getDate() + 1);
-  if (await command("duty.set", { ends_at: ends.toISOString() })) $("duty").reset();
+  if (ends.getTime() <= Date.now() - desk.clockAheadMs) ends.setDate(ends.getDate() + 1);
+  if (await command("duty.set", { ends_at: ends.toISOString() })) $<HTMLFormElement>("duty").reset();
 }
 
-async function takeOneMore() {
+async function takeOneMore(): Promise<void> {
   if (await command("duty.set", { one_more: true })) notice("Merci. Encore un appel, puis ce sera fini pour vous.");
 }
 
 // The minutes after a call ------------------------------------------------------------
 
-export function renderRest() {
+export function renderRest(): void {
   const rest = desk.presence.wrap_up;
   const form = rest?.form ?? true;
   $("wrapup").hidden = !form;
@@ -79,7 +85,7 @@ export function renderRest() {
   put($("extend"), more % 60 ? `+ ${more} secondes` : `+ ${more / 60} minute${more > 60 ? "s" : ""}`);
 }
 
-export function tickRest() {
+export function tickRest(): void {
   const rest = desk.presence.wrap_up;
   if (!rest) return put($("wrapup-left"), "Prenez le temps qu'il faut.");
   const left = rest.seconds_left - (nowSeconds() - desk.presenceAt);
@@ -87,23 +93,23 @@ export function tickRest() {
     ? `Encore ${counting(left)} pour vous, avant un autre appel.` : "Ce temps est passé.");
 }
 
-async function extend() {
-  if (await command("wrapup.extend", { call: desk.wrapupCall })) $("call-title").focus();
+async function extend(): Promise<void> {
+  if (desk.wrapupCall && await command("wrapup.extend", { call: desk.wrapupCall })) $("call-title").focus();
 }
 
 // What supervisors should know ---------------------------------------------------------
 
 const SEEN = "alertsSeen"; // in this window, for as long as it is open
 
-function nameOf({ kind, agent, at }) {
+function nameOf({ kind, agent, at }: TeamAlert): string {
   return `${kind} ${agent.id} ${at}`;
 }
 
-function alertsSeen() {
-  return JSON.parse(sessionStorage.getItem(SEEN) ?? "[]");
+function alertsSeen(): string[] {
+  return JSON.parse(sessionStorage.getItem(SEEN) ?? "[]") as string[];
 }
 
-export function addAlert(alert) {
+export function addAlert(alert: TeamAlert): void {
   const { kind, agent } = alert;
   const known = [...alertsSeen(), ...desk.alerts.map(nameOf)];
   if (known.includes(nameOf(alert))) return;
@@ -112,7 +118,7 @@ export function addAlert(alert) {
   renderAlerts();
 }
 
-function renderAlerts() {
+function renderAlerts(): void {
   $("alerts-list").replaceChildren(...desk.alerts.map((alert) => {
     const { kind, agent, at } = alert;
     const item = make("li", "");
@@ -134,8 +140,9 @@ function renderAlerts() {
   $("alerts").hidden = !desk.alerts.length;
 }
 
-for (const button of document.querySelectorAll(".choices button")) {
-  button.addEventListener("click", () => choose(button.dataset.presence, button.dataset.reason));
+for (const button of document.querySelectorAll<HTMLElement>(".choices button")) {
+  const { presence, reason } = button.dataset;
+  button.addEventListener("click", () => choose(presence as Choice, (reason as Why | undefined) ?? null));
 }
 $("here").addEventListener("click", sayHere);
 $("duty").addEventListener("submit", noteDuty);

@@ -1,108 +1,118 @@
 // With a caller: hold, mute, who else is there, what is heard, where they go next, closing.
 
+import type { CallRef, CallView, OtherAgent, Sound, Suggestion } from "./frames.js";
 import { $, busyWhile, counting, desk, make, notice, nowSeconds, put, show } from "./page.js";
-import { command } from "./wire.js";
+import { command, type Frame } from "./wire.js";
 import { BACK, GONE, HEARD_AGAIN, LEAVING, SILENT_GUIDE, SOUND, STATES, WITH } from "./words.js";
 
-const WAYS = {
+type Way = "cold" | "together" | "consult";
+type Closing = "end" | "abusive" | "silent";
+
+const WAYS: Record<Way, [string, string]> = {
   cold: ["Transmettre", "La personne attend en musique qu'on lui réponde. Vous êtes libre tout de suite ; sans réponse, elle vous revient."],
   together: ["Appeler", "Vous restez en ligne avec la personne jusqu'à l'arrivée de quelqu'un."],
   consult: ["Appeler", "Vous parlez d'abord seul à seul, pendant que la personne entend la musique."],
 };
-const CLOSINGS = {
+const CLOSINGS: Record<Closing, [string, string, (call: string) => Promise<boolean>]> = {
   end: ["Terminer maintenant ? La personne entendra un mot d'au revoir, puis la ligne se fermera.",
-    "Oui, terminer", () => command("call.end", { call: desk.call.id })],
+    "Oui, terminer", (call) => command("call.end", { call })],
   abusive: ["Fermer avec douceur cet appel abusif ? Vous serez libre tout de suite, sans rien à remplir. La personne entendra une phrase qui ne reproche rien.",
-    "Fermer avec douceur", () => command("call.close", { call: desk.call.id, why: "abusive" })],
+    "Fermer avec douceur", (call) => command("call.close", { call, why: "abusive" })],
   silent: ["Fermer cet appel silencieux ? La personne entendra qu'elle peut rappeler ; n'importe quelle touche lui ramènera quelqu'un.",
-    "Fermer avec douceur", () => command("call.close", { call: desk.call.id, why: "silent" })],
+    "Fermer avec douceur", (call) => command("call.close", { call, why: "silent" })],
 };
 const LEAVING_FIRST = "Vous retirer ? La personne attendra en musique que l'on réponde, puis vous reviendra si personne ne vient.";
-const local = { closing: null, guide: false, guideAsked: false };
+const local = { closing: null as Closing | null, guide: false, guideAsked: false };
 
 // A new call, or none: nothing that was begun for the one before stays.
-export function forgetTalk() {
+export function forgetTalk(): void {
   Object.assign(local, { closing: null, guide: false, guideAsked: false });
   desk.until = {};
   desk.suggestions = [];
-  $("orient").reset();
+  $<HTMLFormElement>("orient").reset();
   sayWay();
 }
 
 // What the line tells -------------------------------------------------------------------
 
-export const TALK_EVENTS = {
-  "call.held"(data) {
-    desk.call.held = data.on;
-    desk.until.held = data.on && data.seconds_max ? nowSeconds() + data.seconds_max : null;
-    if (!data.on && BACK[data.reason]) notice(BACK[data.reason]);
-  },
-  "call.muted"(data) {
-    desk.call.muted = data.on;
-    desk.until.muted = data.on && data.seconds_max ? nowSeconds() + data.seconds_max : null;
-    if (!data.on && HEARD_AGAIN[data.reason]) notice(HEARD_AGAIN[data.reason]);
-  },
-  "call.sound"(data) {
-    heard(data.problem ? data : null);
-  },
-  "call.suggestions"(data) {
-    desk.suggestions = data.suggestions;
-  },
-};
+// True when the frame is about my talk and something of it is to be shown.
+export function receiveOfTalk({ type, data }: Frame): boolean {
+  const { call } = desk;
+  if (!call || !("call" in data) || data.call?.id !== call.id) return false;
+  switch (type) {
+    case "call.held":
+      call.held = data.on;
+      desk.until.held = data.on && data.seconds_max ? nowSeconds() + data.seconds_max : null;
+      if (!data.on) noticeOf(BACK, data.reason);
+      return true;
+    case "call.muted":
+      call.muted = data.on;
+      desk.until.muted = data.on && data.seconds_max ? nowSeconds() + data.seconds_max : null;
+      if (!data.on) noticeOf(HEARD_AGAIN, data.reason);
+      return true;
+    case "call.sound":
+      heard(call, data.problem ? data : null);
+      return true;
+    case "call.suggestions":
+      desk.suggestions = data.suggestions;
+      return true;
+    default:
+      return false;
+  }
+}
+
+function noticeOf(words: Record<string, string>, reason: string | null): void {
+  const said = words[reason ?? ""];
+  if (said) notice(said);
+}
 
 // Replaces what is known of the call by what a frame says of it, and tells what that means.
-export function learn(view) {
-  const before = desk.call?.id === view.id ? desk.call : {};
-  desk.call = { ...before, ...view };
-  if ("colleague" in view) {
-    desk.call.colleague = before.colleague;
-    company(view.colleague);
-  }
-  if (view.sound !== undefined) heard(view.sound);
-  for (const what of ["held", "muted"]) {
+export function learn(view: CallRef & Partial<CallView>): void {
+  const before = desk.call?.id === view.id ? desk.call : null;
+  // The line gives the whole sheet first, then what has changed of it.
+  const call = { ...before, ...view } as CallView;
+  desk.call = call;
+  const colleagueBefore = before?.colleague;
+  if (colleagueBefore && view.colleague === null) notice(GONE[colleagueBefore.how]?.(colleagueBefore.name) ?? "");
+  if (view.sound !== undefined) heard(call, view.sound);
+  for (const what of ["held", "muted"] as const) {
     const until = view[`${what}_until`];
-    if (until !== undefined) desk.until[what] = until && nowSeconds() + secondsUntil(until);
+    if (until !== undefined) desk.until[what] = until === null ? null : nowSeconds() + secondsUntil(until);
   }
 }
 
 // By the line's clock, which this machine's may be far from.
-function secondsUntil(iso) {
+function secondsUntil(iso: string): number {
   return (Date.parse(iso) + desk.clockAheadMs - Date.now()) / 1000;
 }
 
-function company(colleague) {
-  const before = desk.call.colleague;
-  desk.call.colleague = colleague;
-  if (before && !colleague) notice(GONE[before.how]?.(before.name) ?? "");
-}
-
-function heard(sound) {
-  desk.call.sound = sound;
+function heard(call: CallView, sound: Sound | null): void {
+  call.sound = sound;
   if (sound?.problem === "caller_silent") {
     if (!local.guideAsked) local.guide = true;
     local.guideAsked = true;
-  } else if (!sound && local.guideAsked && !desk.call.keys?.length) {
+  } else if (!sound && local.guideAsked && !call.keys.length) {
     local.guide = false;
   }
 }
 
 // What is seen --------------------------------------------------------------------------
 
-export function renderTalk() {
+export function renderTalk(): void {
   const { call } = desk;
   const talking = desk.stage === "connected" && call !== null;
   $("bands").hidden = !talking;
   $("talk").hidden = !talking;
   if (!talking) $("guide").hidden = true;
   if (!talking) return;
-  const other = call.colleague ?? null;
-  const aside = ["consulting", "consulted_by"].includes(other?.how);
+  const other = call.colleague;
+  const aside = other !== null && ["consulting", "consulted_by"].includes(other.how);
   $("talk").hidden = other?.how === "consulting"; // what can be done is said with the colleague
-  renderCompany(other);
+  renderCompany(call, other);
   oneOf($("hold"), $("held"), call.held && !aside, other !== null);
   oneOf($("mute"), $("muted"), call.muted, aside || call.held);
   renderSound(call);
-  renderKeys(call.keys ?? []);
+  renderKeys(call.keys);
   const mine = !other || other.how === "stays"; // the caller is for me to hand on
   $("guide-open").hidden = $("abusive").hidden = !mine;
   put($("end"), other || call.inviting ? "Me retirer" : "Terminer");
@@ -111,23 +121,23 @@ export function renderTalk() {
   $("confirm").hidden = local.closing === null;
   $("orient").hidden = !mine || call.inviting || local.closing !== null;
   for (const way of ["together", "consult"]) {
-    document.querySelector(`[name=way][value=${way}]`).disabled = other !== null;
+    const choice = document.querySelector<HTMLInputElement>(`[name=way][value=${way}]`);
+    if (choice) choice.disabled = other !== null;
   }
   renderSuggestions();
   tickTalkLimits();
 }
 
 // The button that does it, or the band that says it is done and undoes it; the keyboard follows.
-function oneOf(button, band, done, impossible) {
+function oneOf(button: HTMLElement, band: HTMLElement, done: boolean, impossible: boolean): void {
   const undo = band.querySelector("button");
   const wasHere = document.activeElement === button || document.activeElement === undo;
   band.hidden = !done;
-  button.hidden = done === true || impossible;
-  if (wasHere) (done ? undo : button.hidden ? $("call-title") : button).focus();
+  button.hidden = done || impossible;
+  if (wasHere) (done ? undo : button.hidden ? $("call-title") : button)?.focus();
 }
 
-function renderCompany(other) {
-  const { call } = desk;
+function renderCompany(call: CallView, other: OtherAgent | null): void {
   $("with").hidden = !other && !call.inviting;
   put($("with-words"), other ? WITH[other.how]?.(other.name) ?? `${other.name} est là aussi.`
     : "On appelle quelqu'un. Restez en ligne : la personne est toujours avec vous.");
@@ -137,15 +147,14 @@ function renderCompany(other) {
   put($("with-back"), other ? "Reprendre la personne" : "Ne plus appeler");
 }
 
-function renderSound({ sound }) {
+function renderSound({ sound, language }: CallView): void {
   $("sound").hidden = !sound;
   $("sound").classList.toggle("calm", sound?.problem === "caller_silent");
-  const title = SOUND[sound?.problem] ?? "Le son ne passe pas";
+  const title = SOUND[sound?.problem ?? ""] ?? "Le son ne passe pas";
   put($("sound-title"), `${title}.`);
   put($("sound-advice"), without(title, sound?.advice ?? ""));
   $("sound-guide").hidden = sound?.problem !== "caller_silent" || local.guide;
-  const { language } = desk.call;
-  const say = sound?.say?.length ? sound.say : SILENT_GUIDE[language] ?? SILENT_GUIDE.fr;
+  const say = sound?.say?.length ? sound.say : SILENT_GUIDE[language ?? ""] ?? SILENT_GUIDE.fr;
   const key = say.join("\n");
   if ($("guide-words").dataset.key === key) return;
   $("guide-words").replaceChildren(...say.map((sentence) => make("li", sentence)));
@@ -153,51 +162,52 @@ function renderSound({ sound }) {
 }
 
 // The advice alone: it may begin with what the title says already.
-function without(title, advice) {
+function without(title: string, advice: string): string {
   if (!advice.startsWith(`${title} : `)) return advice;
   const rest = advice.slice(title.length + 3);
   return rest.charAt(0).toUpperCase() + rest.slice(1);
 }
 
-function renderKeys(keys) {
+function renderKeys(keys: string[]): void {
   $("tapped").hidden = !keys.length;
   if ($("tapped-keys").dataset.key === keys.join(" ")) return;
   $("tapped-keys").replaceChildren(...keys.map((key) => make("kbd", key)));
   $("tapped-keys").dataset.key = keys.join(" ");
 }
 
-function renderSuggestions() {
+function renderSuggestions(): void {
   $("suggested").hidden = !desk.suggestions.length;
   const key = JSON.stringify(desk.suggestions);
   if ($("suggestions").dataset.key !== key) {
-    const focused = document.activeElement?.dataset?.to;
+    const here = document.activeElement;
+    const focused = here instanceof HTMLElement ? here.dataset.to : undefined;
     $("suggestions").replaceChildren(...desk.suggestions.map(suggestion));
     $("suggestions").dataset.key = key;
-    if (focused) $("suggestions").querySelector(`[data-to="${CSS.escape(focused)}"]`)?.focus();
+    if (focused) $("suggestions").querySelector<HTMLElement>(`[data-to="${CSS.escape(focused)}"]`)?.focus();
   }
-  for (const button of $("suggestions").children) {
-    button.setAttribute("aria-pressed", String(button.dataset.to === $("to").value));
+  for (const button of $("suggestions").querySelectorAll("button")) {
+    button.setAttribute("aria-pressed", String(button.dataset.to === $<HTMLSelectElement>("to").value));
   }
 }
 
-function suggestion({ to, label, reasons }) {
+function suggestion({ to, label, reasons }: Suggestion): HTMLElement {
   const button = make("button", "");
   button.type = "button";
-  const [[kind, id]] = Object.entries(to).filter(([, one]) => one);
-  button.dataset.to = `${kind}:${id}`;
+  const value = to.agent ? `agent:${to.agent}` : `line:${to.line}`;
+  button.dataset.to = value;
   button.append(make("b", label), make("span", reasons.map((why) => why.fr).join(" · "), "soft"));
   button.addEventListener("click", () => {
-    $("to").value = button.dataset.to;
+    $<HTMLSelectElement>("to").value = value;
     renderSuggestions();
     $("words").focus();
   });
   return button;
 }
 
-export function renderPlaces() {
+export function renderPlaces(): void {
   const people = [...desk.snapshot.colleagues].sort(
-    (a, b) => (b.presence === "READY") - (a.presence === "READY") || a.name.localeCompare(b.name, "fr"));
-  choices($("to"), [
+    (a, b) => Number(b.presence === "READY") - Number(a.presence === "READY") || a.name.localeCompare(b.name, "fr"));
+  choices($<HTMLSelectElement>("to"), [
     ["Une équipe", desk.snapshot.lines.map((line) => [`line:${line.id}`, line.label])],
     ["Une personne", people.map((who) =>
       [`agent:${who.id}`, `${who.name} (${STATES[who.presence]?.[2] ?? who.presence})`])],
@@ -205,7 +215,7 @@ export function renderPlaces() {
 }
 
 // Fills a list in groups; what was chosen stays chosen, and an open list is left in peace.
-function choices(select, groups) {
+function choices(select: HTMLSelectElement, groups: [string, [string, string][]][]): void {
   const key = JSON.stringify(groups);
   if (select.dataset.key === key) return;
   const chosen = select.value;
@@ -221,17 +231,17 @@ function choices(select, groups) {
   select.dataset.key = key;
 }
 
-export function tickTalkLimits() {
+export function tickTalkLimits(): void {
   const { held, muted } = desk.until;
   put($("held-left"), held ? `Un mot toutes les 45 secondes. Retour de lui-même dans ${counting(held - nowSeconds())}.` : "");
   put($("muted-left"), muted ? `Il se rouvre de lui-même dans ${counting(muted - nowSeconds())}.` : "");
 }
 
-function way() {
-  return document.querySelector("[name=way]:checked").value;
+function way(): Way {
+  return (document.querySelector<HTMLInputElement>("[name=way]:checked")?.value ?? "cold") as Way;
 }
 
-function sayWay() {
+function sayWay(): void {
   const [send, words] = WAYS[way()];
   put($("send"), send);
   put($("way-words"), words);
@@ -239,58 +249,63 @@ function sayWay() {
 
 // What the agent decides ------------------------------------------------------------------
 
-export function hold() {
-  if (desk.stage !== "connected") return;
-  if (desk.call.held) return takeBack();
-  return command("call.hold", { call: desk.call.id, on: true });
+export async function hold(): Promise<void> {
+  const { call } = desk;
+  if (desk.stage !== "connected" || !call) return;
+  if (call.held) await takeBack();
+  else await command("call.hold", { call: call.id, on: true });
 }
 
-export function mute() {
-  if (desk.stage !== "connected") return;
-  return command("call.mute", { call: desk.call.id, on: !desk.call.muted });
+export async function mute(): Promise<void> {
+  const { call } = desk;
+  if (desk.stage === "connected" && call) await command("call.mute", { call: call.id, on: !call.muted });
 }
 
 // Said of a hold, `on: false`: during a ring, taking back would call that off instead.
-function takeBack() {
-  const call = desk.call.id;
-  if (desk.call.colleague) return command("call.take_back", { call });
-  return command("call.hold", { call, on: false });
+async function takeBack(): Promise<void> {
+  if (!desk.call) return;
+  const { id: call, colleague } = desk.call;
+  if (colleague) await command("call.take_back", { call });
+  else await command("call.hold", { call, on: false });
 }
 
-async function callOffOrTakeBack() {
-  await command("call.take_back", { call: desk.call.id });
+async function callOffOrTakeBack(): Promise<void> {
+  if (desk.call) await command("call.take_back", { call: desk.call.id });
 }
 
-async function orient(event) {
+async function orient(event: SubmitEvent): Promise<void> {
   event.preventDefault();
-  const [kind, ...id] = $("to").value.split(":");
-  if (!kind) {
+  const { call } = desk;
+  const [kind, ...id] = $<HTMLSelectElement>("to").value.split(":");
+  if (!kind || !call) {
     show($("problem"), "Choisissez d'abord vers qui transmettre l'appel.");
     $("to").focus();
     return;
   }
   const chosen = way();
-  const danger = $("danger").value === "" ? null : Number($("danger").value);
+  const level = $<HTMLSelectElement>("danger").value;
+  const danger = level === "" ? null : Number(level);
   notice("");
   await busyWhile(event.submitter, async () => {
-    const well = await command("call.orient", { call: desk.call.id, to: { [kind]: id.join(":") },
-      handover: $("words").value.trim() || null, together: chosen === "together",
+    const well = await command("call.orient", { call: call.id, to: { [kind]: id.join(":") },
+      handover: $<HTMLTextAreaElement>("words").value.trim() || null, together: chosen === "together",
       consult: chosen === "consult", danger });
     if (well && chosen === "cold") notice("La personne est mise en relation. Vous pouvez raccrocher.");
   });
 }
 
-function toColleague(data) {
-  const call = desk.call.id;
-  return command("call.orient", { call, to: { agent: desk.call.colleague.id }, handover: null, ...data });
+async function toColleague(together: boolean): Promise<void> {
+  const { call } = desk;
+  if (!call?.colleague) return;
+  await command("call.orient", { call: call.id, to: { agent: call.colleague.id }, handover: null, together });
 }
 
-function askClosing(why) {
+function askClosing(why: Closing | null): void {
   local.closing = why;
-  if (why !== null) {
+  if (why !== null && desk.call) {
     const { colleague, inviting } = desk.call;
     const leaving = colleague ? LEAVING[colleague.how]?.(colleague.name) : inviting && LEAVING_FIRST;
-    put($("confirm-words"), why === "end" && leaving || CLOSINGS[why][0]);
+    put($("confirm-words"), (why === "end" && leaving) || CLOSINGS[why][0]);
     put($("confirm-yes"), why === "end" && leaving ? "Oui, me retirer" : CLOSINGS[why][1]);
     $("confirm-yes").classList.toggle("grave", why === "end");
   }
@@ -299,28 +314,32 @@ function askClosing(why) {
   else if (why !== null) $("confirm-words").focus();
 }
 
-function leaveClosing() {
+function leaveClosing(): void {
   const why = local.closing;
   askClosing(null);
-  ({ end: $("end"), abusive: $("abusive"), silent: $("silent") })[why]?.focus();
+  if (why) $(why).focus();
 }
 
-function openGuide(open) {
+function openGuide(open: boolean): void {
   local.guide = open;
   renderTalk();
   if (open) $("guide-title").focus();
 }
 
-const click = (id, act) => $(id).addEventListener("click", (event) => busyWhile(event.currentTarget, async () => act()));
+function click(id: string, act: () => Promise<unknown>): void {
+  $(id).addEventListener("click", (event) => busyWhile(event.currentTarget as HTMLElement, act));
+}
 
 click("hold", hold);
 click("mute", mute);
 click("held-back", takeBack);
 click("muted-back", mute);
-click("with-all", () => toColleague({ together: true }));
-click("with-leave", () => toColleague({ together: false }));
+click("with-all", () => toColleague(true));
+click("with-leave", () => toColleague(false));
 click("with-back", callOffOrTakeBack);
-click("confirm-yes", () => CLOSINGS[local.closing][2]());
+click("confirm-yes", async () => {
+  if (local.closing && desk.call) await CLOSINGS[local.closing][2](desk.call.id);
+});
 $("confirm-no").addEventListener("click", leaveClosing);
 $("end").addEventListener("click", () => askClosing("end"));
 $("abusive").addEventListener("click", () => askClosing("abusive"));

@@ -2,35 +2,57 @@
 //
 // The phone rings only after the ack of its offer.
 
+import type { Events, Ops } from "./frames.js";
 import { $, desk, put, show } from "./page.js";
 
 const COMMAND_SECONDS_MAX = 6;
 const PAINT_MS_MAX = 150;
 
 const painting = { busy: false, last: 0 };
-const wire = { socket: null, epoch: null, seen: 0, tries: 0, timer: 0, beat: 0, waiting: new Map() };
-let tell = null; // what to do with a frame
+const wire = {
+  socket: null as WebSocket | null,
+  epoch: null as string | null,
+  seen: 0,
+  tries: 0,
+  timer: 0,
+  beat: 0,
+  waiting: new Map<string, (result: Result) => void>(),
+};
 
-export function start(receiver) {
+export type Frame = {
+  [T in keyof Events]: { type: T; seq: number; time: string; data: Events[T] };
+}[keyof Events];
+
+interface Result {
+  ok: boolean;
+  error?: { code: string; message: string } | null;
+}
+
+type Receiver = (frame: Frame, again: boolean) => void;
+let tell: Receiver = () => {}; // what to do with a frame
+
+export function start(receiver: Receiver): void {
   tell = receiver;
   $("retry").addEventListener("click", () => { wire.tries = 0; connect(); });
   window.addEventListener("online", () => { if (!wire.socket) connect(); });
   connect();
 }
 
-function connect() {
-  clearTimeout(wire.timer);
+function connect(): void {
+  window.clearTimeout(wire.timer);
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
   const socket = new WebSocket(`${scheme}//${location.host}/cti/v1`, "fil.cti.v1");
   wire.socket = socket;
-  socket.onmessage = (event) => receive(JSON.parse(event.data));
-  socket.onclose = (event) => socket === wire.socket && lost(event.code);
+  socket.onmessage = (event) => receive(JSON.parse(event.data as string));
+  socket.onclose = (event) => {
+    if (socket === wire.socket) lost(event.code);
+  };
 }
 
-function lost(code) {
+function lost(code: number): void {
   wire.socket = null;
-  clearInterval(wire.beat);
-  for (const { done } of wire.waiting.values()) done({ ok: false, error: { code: "cut", message:
+  window.clearInterval(wire.beat);
+  for (const done of wire.waiting.values()) done({ ok: false, error: { code: "cut", message:
     "La connexion s'est coupée avant la réponse de la ligne. Vérifiez l'état affiché, puis réessayez." } });
   wire.waiting.clear();
   showWire(false);
@@ -38,13 +60,13 @@ function lost(code) {
   if (code === 4009) return showCut("Le poste est ouvert dans plusieurs fenêtres. Celle-ci s'est mise en veille.");
   const talking = desk.stage === "connected" ? "Votre conversation au téléphone continue. " : "";
   showCut(`La connexion avec la ligne est coupée. ${talking}Nous réessayons…`);
-  stillSignedIn();
+  void stillSignedIn();
   wire.tries += 1;
   const seconds = Math.min(10, 0.4 * 2 ** (wire.tries - 1));
-  wire.timer = setTimeout(connect, seconds * (500 + Math.random() * 500));
+  wire.timer = window.setTimeout(connect, seconds * (500 + Math.random() * 500));
 }
 
-async function stillSignedIn() {
+async function stillSignedIn(): Promise<void> {
   try {
     const answer = await fetch("/api/v1/me", { cache: "no-store" });
     if (answer.status === 401) signInAgain();
@@ -53,13 +75,13 @@ async function stillSignedIn() {
   }
 }
 
-function signInAgain() {
+function signInAgain(): void {
   clearTimeout(wire.timer);
   location.assign("/login");
 }
 
-function ask(op, data) {
-  return new Promise((done) => {
+function ask<T extends keyof Ops>(op: T, data: Ops[T]): Promise<Result> {
+  return new Promise<Result>((done) => {
     if (!wire.socket || wire.socket.readyState !== WebSocket.OPEN) {
       done({ ok: false, error: { code: "cut", message:
         "La connexion avec la ligne est coupée. Attendez qu'elle revienne, puis réessayez." } });
@@ -67,13 +89,13 @@ function ask(op, data) {
     }
     const id = crypto.randomUUID ? crypto.randomUUID() : String(Math.random());
     const timer = setTimeout(dead, COMMAND_SECONDS_MAX * 1000);
-    wire.waiting.set(id, { done: (result) => { clearTimeout(timer); done(result); } });
+    wire.waiting.set(id, (result) => { clearTimeout(timer); done(result); });
     wire.socket.send(JSON.stringify({ op, id, data }));
   });
 }
 
 // No answer in time: the wire is dead, though the browser may not know it for minutes.
-function dead() {
+function dead(): void {
   const socket = wire.socket;
   if (!socket) return;
   lost(1006);
@@ -81,16 +103,16 @@ function dead() {
 }
 
 // Asks, and says in words what went wrong; true when it went well.
-export async function command(op, data) {
+export async function command<T extends keyof Ops>(op: T, data: Ops[T]): Promise<boolean> {
   show($("problem"), "");
   const result = await ask(op, data);
-  if (!result.ok) show($("problem"), result.error.message);
+  if (!result.ok) show($("problem"), result.error?.message ?? "");
   return result.ok;
 }
 
-function receive(frame) {
-  if (frame.op === "result") {
-    wire.waiting.get(frame.id)?.done(frame);
+function receive(frame: Frame | (Result & { op: "result"; id: string })): void {
+  if ("op" in frame) {
+    wire.waiting.get(frame.id)?.(frame);
     wire.waiting.delete(frame.id);
     return;
   }
@@ -103,34 +125,34 @@ function receive(frame) {
 }
 
 // One ack tells that all before it was displayed too, so a burst of frames needs few.
-function ackOncePainted(seq) {
+function ackOncePainted(seq: number): void {
   painting.last = seq;
   if (painting.busy) return;
   painting.busy = true;
   afterPaint(() => {
     painting.busy = false;
-    ask("ack", { seq });
+    void ask("ack", { seq });
     if (painting.last !== seq) ackOncePainted(painting.last);
   });
 }
 
-function greeted(hello) {
+function greeted(hello: Events["hello"]): void {
   const missed = hello.epoch === wire.epoch && wire.seen < hello.last_seq ? wire.seen : null;
   wire.epoch = hello.epoch;
   wire.seen = 0;
   wire.tries = 0;
-  if (missed !== null) ask("resume", { epoch: hello.epoch, since: missed });
-  clearInterval(wire.beat);
+  if (missed !== null) void ask("resume", { epoch: hello.epoch, since: missed });
+  window.clearInterval(wire.beat);
   // Proves that the wire still carries, and keeps the list of colleagues fresh.
-  wire.beat = setInterval(refresh, hello.heartbeat_seconds * 1000);
+  wire.beat = window.setInterval(refresh, hello.heartbeat_seconds * 1000);
 }
 
-export function refresh() {
-  ask("resume", { epoch: "refresh", since: 0 }); // an epoch the line does not know: a snapshot
+export function refresh(): void {
+  void ask("resume", { epoch: "refresh", since: 0 }); // an epoch the line does not know: a snapshot
 }
 
 // Browsers slow the timers of hidden tabs down to seconds; a message channel is not slowed.
-function afterPaint(act) {
+function afterPaint(act: () => void): void {
   let done = false;
   const once = () => { if (!done) { done = true; act(); } };
   if (document.hidden) {
@@ -143,12 +165,12 @@ function afterPaint(act) {
   setTimeout(once, PAINT_MS_MAX);
 }
 
-export function showWire(on) {
+export function showWire(on: boolean): void {
   $("wire").dataset.on = on ? "yes" : "no";
   put($("wire-words"), on ? "Relié à la ligne" : "Connexion coupée");
 }
 
-export function showCut(text) {
+export function showCut(text: string): void {
   put($("cut-words"), text);
   $("cut").hidden = !text;
 }

@@ -1,0 +1,296 @@
+// The browser as a phone: one account, one call at a time, its sound and how good it is.
+//
+// It registers, rings, answers and hangs up; all else (hold, mute, transfer) is asked of the line,
+// the same as with a telephone on the table. Nothing here touches the page: see handset.ts.
+
+import * as JsSIP from "jssip";
+import type { RTCSession } from "jssip/lib/RTCSession";
+import type { IncomingRTCSessionEvent, UnRegisteredEvent } from "jssip/lib/UA";
+
+export type PhoneState =
+  | "off" // this browser is no phone
+  | "opening"
+  | "ready"
+  | "cut" // comes back by itself
+  | "elsewhere" // another tab, or another computer, is the phone
+  | "refused" // the person or the browser refuses the microphone
+  | "no_microphone"
+  | "engine_away";
+
+export interface Quality {
+  lostPercent: number; // of the last seconds, of what comes to us
+  jitterMs: number;
+  roundTripMs: number;
+  mos: number; // estimated: 1 bad to 4.4 like a good telephone
+}
+
+export interface PhoneListener {
+  changed(): void; // the state, the devices, or what rings
+  rings(offer: string): void;
+  stopped(): void; // no longer rings
+  quality(quality: Quality): void;
+  returned(): boolean; // whether the call that rings is the one this page had before it was loaded
+}
+
+const ICE_MS_MAX = 300; // a server of addresses that does not answer must not delay an answer
+const MEASURED_EVERY_MS = 5000;
+const RECONNECTS_SECONDS = { min: 1, max: 8 };
+const OFFER = "X-Fil-Offer";
+const CHECK = "X-Fil-Check";
+const TAKEN_ELSEWHERE = 4409;
+
+export class BrowserPhone {
+  state: PhoneState = "off";
+  microphone: MediaStream | null = null;
+  ringing: string | null = null; // the offer
+  talking = false;
+  checking: RTCPeerConnection | null = null; // the echo before a shift
+  microphoneId = "";
+
+  #ua: JsSIP.UA | null = null;
+  #session: RTCSession | null = null;
+  #measuring = 0;
+  #before = { received: 0, lost: 0 };
+  #release: (() => void) | null = null; // of the lock that one tab has
+  #iceServers: RTCIceServer[] = [];
+
+  constructor(
+    readonly listener: PhoneListener,
+    readonly sound: HTMLAudioElement, // where the other side is heard
+    readonly csrf: string,
+  ) {}
+
+  // Become the phone of whoever is signed in. Asks for the microphone: call it from a click, or
+  // where it was given before.
+  async open(): Promise<void> {
+    if (this.state === "opening" || this.state === "ready") return;
+    this.#become("opening");
+    if (!(await this.#alone())) return this.#become("elsewhere");
+    if (!(await this.#listen())) return;
+    await this.#register();
+  }
+
+  // Be a phone no more.
+  async close(): Promise<void> {
+    this.#stop();
+    this.#become("off");
+    await fetch("/api/v1/phone", { method: "DELETE", headers: this.#headers() }).catch(() => null);
+  }
+
+  answer(): void {
+    if (!this.#session || this.ringing === null) return;
+    this.#session.answer({
+      ...(this.microphone && { mediaStream: this.microphone }),
+      pcConfig: { iceServers: this.#iceServers, bundlePolicy: "max-bundle" },
+    });
+  }
+
+  // Use another microphone, in a talk too.
+  async use(deviceId: string): Promise<void> {
+    this.microphoneId = deviceId;
+    if (this.state === "off" || !(await this.#listen())) return;
+    const track = this.microphone?.getAudioTracks()[0];
+    const sender = this.#session?.connection?.getSenders()[0];
+    if (track && sender) await sender.replaceTrack(track);
+    this.listener.changed();
+  }
+
+  endCheck(): void {
+    if (this.checking) this.#session?.terminate();
+  }
+
+  // -- how it comes to be
+
+  #become(state: PhoneState): void {
+    this.state = state;
+    this.listener.changed();
+  }
+
+  // One tab is the phone; it keeps the lock for as long as it lives. A page that was just loaded
+  // again waits for the one before it to let go.
+  #alone(): Promise<boolean> {
+    if (this.#release) return Promise.resolve(true);
+    return new Promise((done) => {
+      const patience = AbortSignal.timeout(1500);
+      navigator.locks
+        .request("fil-phone", { signal: patience }, () => {
+          done(true);
+          return new Promise<void>((release) => (this.#release = release));
+        })
+        .catch(() => done(false));
+    });
+  }
+
+  async #listen(): Promise<boolean> {
+    const wanted = this.microphoneId ? { deviceId: { ideal: this.microphoneId } } : {};
+    try {
+      const stream = await navigator.mediaDevices.getUserMedia({ audio: wanted });
+      this.microphone?.getTracks().forEach((track) => track.stop());
+      this.microphone = stream;
+      // The headset was unplugged: what the browser has instead, and the page says so.
+      stream.getAudioTracks()[0]?.addEventListener("ended", () => void this.use(""));
+      return true;
+    } catch (trouble) {
+      const refused = trouble instanceof DOMException && trouble.name === "NotAllowedError";
+      this.#become(refused ? "refused" : "no_microphone");
+      return false;
+    }
+  }
+
+  async #register(): Promise<void> {
+    const answer = await fetch("/api/v1/phone", { method: "POST", headers: this.#headers() }).catch(() => null);
+    if (!answer?.ok) {
+      this.#become("engine_away");
+      window.setTimeout(() => this.state === "engine_away" && void this.#register(), 3000);
+      return;
+    }
+    const { account, secret, ice_servers } = await answer.json();
+    this.#iceServers = ice_servers;
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    const socket = new JsSIP.WebSocketInterface(`${scheme}//${location.host}/phone`);
+    this.#ua?.stop();
+    const ua = new JsSIP.UA({
+      sockets: [socket],
+      uri: `sip:${account}@fil.invalid`,
+      password: secret,
+      register_expires: 300,
+      session_timers: false,
+      connection_recovery_min_interval: RECONNECTS_SECONDS.min,
+      connection_recovery_max_interval: RECONNECTS_SECONDS.max,
+    });
+    this.#ua = ua;
+    ua.on("registered", () => this.#registered());
+    ua.on("registrationFailed", (event: UnRegisteredEvent) => {
+      // The engine has forgotten the account, or another page has taken it: ask again.
+      if (event.response && ua === this.#ua && this.state !== "elsewhere") void this.#register();
+    });
+    ua.on("disconnected", (event) => {
+      if (ua !== this.#ua) return;
+      if (event.code === TAKEN_ELSEWHERE) return this.#taken();
+      this.#become("cut");
+    });
+    ua.on("newRTCSession", (event: IncomingRTCSessionEvent) => this.#comes(event));
+    ua.start();
+  }
+
+  #registered(): void {
+    this.#become("ready");
+    // What the engine said while the socket was cut is lost, an end of the call too: asked again,
+    // it tells, and the sound finds its way once more.
+    if (this.#session?.isEstablished()) this.#session.renegotiate({ rtcOfferConstraints: { iceRestart: true } });
+  }
+
+  #taken(): void {
+    this.#stop();
+    this.#become("elsewhere");
+  }
+
+  #stop(): void {
+    const ua = this.#ua;
+    this.#ua = null;
+    ua?.stop();
+    this.microphone?.getTracks().forEach((track) => track.stop());
+    this.microphone = null;
+    this.#release?.();
+    this.#release = null;
+  }
+
+  #headers(): HeadersInit {
+    return { "X-CSRF-Token": this.csrf };
+  }
+
+  // -- a call
+
+  #comes({ session, request, originator }: IncomingRTCSessionEvent): void {
+    if (originator !== "remote") return;
+    const check = request.getHeader(CHECK) !== undefined;
+    if (this.#session && !this.#session.isEnded()) {
+      if (!this.checking || check) return void session.terminate({ status_code: 486 });
+      this.#session.terminate(); // a person calls: the check can wait
+    }
+    this.#session = session;
+    session.on("peerconnection", ({ peerconnection }: { peerconnection: RTCPeerConnection }) => {
+      peerconnection.addEventListener("track", (event) => {
+        this.sound.srcObject = event.streams[0] ?? new MediaStream([event.track]);
+      });
+      if (check) this.checking = peerconnection;
+    });
+    let late = 0;
+    session.on("icecandidate", ({ ready }: { ready: () => void }) => {
+      late ||= window.setTimeout(ready, ICE_MS_MAX);
+    });
+    session.on("accepted", () => this.#answered(session, check));
+    session.on("ended", () => this.#over(session));
+    session.on("failed", () => this.#over(session));
+    this.ringing = check ? "check" : request.getHeader(OFFER) ?? "";
+    if (check || this.listener.returned()) return this.answer();
+    this.listener.rings(this.ringing);
+    this.listener.changed();
+  }
+
+  #answered(session: RTCSession, check: boolean): void {
+    this.ringing = null;
+    this.listener.stopped();
+    if (check) return this.listener.changed();
+    this.talking = true;
+    this.#before = { received: 0, lost: 0 };
+    clearInterval(this.#measuring);
+    this.#measuring = window.setInterval(() => void this.#measure(session.connection), MEASURED_EVERY_MS);
+    this.listener.changed();
+  }
+
+  #over(session: RTCSession): void {
+    if (session !== this.#session) return;
+    clearInterval(this.#measuring);
+    this.#session = null;
+    this.ringing = this.checking = null;
+    this.talking = false;
+    this.sound.srcObject = null;
+    this.listener.stopped();
+    this.listener.changed();
+  }
+
+  async #measure(connection: RTCPeerConnection): Promise<void> {
+    const measured = await measure(connection, this.#before);
+    if (!measured) return;
+    this.#before = measured.totals;
+    this.listener.quality(measured.quality);
+  }
+}
+
+interface Totals {
+  received: number;
+  lost: number;
+}
+
+// What the connection was like since `before`; null before any sound has come.
+export async function measure(
+  connection: RTCPeerConnection,
+  before: Totals,
+): Promise<{ quality: Quality; totals: Totals } | null> {
+  let totals: Totals | null = null;
+  let jitterMs = 0;
+  let roundTripMs = 0;
+  (await connection.getStats()).forEach((report) => {
+    if (report.type === "inbound-rtp" && report.kind === "audio") {
+      totals = { received: report.packetsReceived ?? 0, lost: Math.max(0, report.packetsLost ?? 0) };
+      jitterMs = (report.jitter ?? 0) * 1000;
+    }
+    if (report.type === "candidate-pair" && report.nominated) {
+      roundTripMs = (report.currentRoundTripTime ?? 0) * 1000;
+    }
+  });
+  if (!totals) return null;
+  const { received, lost }: Totals = totals;
+  const [came, missed] = [received - before.received, Math.max(0, lost - before.lost)];
+  const lostPercent = came + missed > 0 ? (100 * missed) / (came + missed) : 100;
+  return { quality: { lostPercent, jitterMs, roundTripMs, mos: mos(lostPercent, jitterMs, roundTripMs) }, totals };
+}
+
+// The E-model of ITU-T G.107 in its usual short form: delay takes little until 160 ms, loss much.
+export function mos(lostPercent: number, jitterMs: number, roundTripMs: number): number {
+  const delayMs = roundTripMs / 2 + 2 * jitterMs + 20;
+  const fromDelay = 0.024 * delayMs + (delayMs > 177.3 ? 0.11 * (delayMs - 177.3) : 0);
+  const r = Math.min(93.2, Math.max(0, 93.2 - fromDelay - 2.5 * lostPercent));
+  return Math.round((1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6) * 100) / 100;
+}
