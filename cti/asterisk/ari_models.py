@@ -1974,7 +1974,7 @@ class Asterisk(Repository):
         configClass: str,
         objectType: str,
         id: str,
-        fields: Mapping[str, Any] | None = None,
+        fields: Sequence[Mapping[str, str]] | None = None,
         seconds_max: float = SECONDS_MAX,
     ) -> tuple[ConfigTuple, ...]:
         """Create or update a dynamic configuration object."""

@@ -101,6 +101,8 @@ def parameter_source(p: dict[str, Any]) -> str:
     """One parameter of a command, as Python declares it."""
     wrapped = p["paramType"] == "body"
     python = "Mapping[str, Any]" if wrapped else PLAIN[p["dataType"]][1]
+    if wrapped and p["name"] == "fields":  # of an object: what the description calls the same
+        python = "Sequence[Mapping[str, str]]"
     if p.get("allowMultiple"):
         python += f" | Sequence[{python}]"
     # The engine's manual calls no part of a path optional, whatever the description says.

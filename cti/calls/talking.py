@@ -205,6 +205,10 @@ def write_end(call: Call, house: House, talk: Talk, event: LegEvent) -> None:
         talk.end_written = True
         at = talk.leg.gone_at or house.clock()
         house.records.leg(call.id, talk.leg.id, talk.agent.id, "", event, at)
+        engagement = talk.agent.engagement
+        if engagement is not None and engagement.call_id == call.id and engagement.heard.measures:
+            figures = engagement.heard.figures()
+            house.records.sound(call.id, talk.leg.id, talk.agent.id, figures, at)
 
 
 async def hang_up_parted(call: Call, house: House) -> None:

@@ -228,6 +228,37 @@ class Exposure:
 
 
 @dataclass
+class Heard:
+    """How an agent's browser heard the other side, from its measures of every few seconds."""
+
+    measures: int = 0
+    mos: float = 0.0  # estimated, 1 to 5: the mean
+    worst_mos: float = 5.0
+    lost_percent: float = 0.0  # the mean
+    jitter_ms: float = 0.0  # the worst
+    round_trip_ms: float = 0.0  # the worst
+
+    def add(self, mos: float, lost_percent: float, jitter_ms: float, round_trip_ms: float) -> None:
+        """Take one more measure in."""
+        self.measures += 1
+        self.mos += (mos - self.mos) / self.measures
+        self.lost_percent += (lost_percent - self.lost_percent) / self.measures
+        self.worst_mos = min(self.worst_mos, mos)
+        self.jitter_ms = max(self.jitter_ms, jitter_ms)
+        self.round_trip_ms = max(self.round_trip_ms, round_trip_ms)
+
+    def figures(self) -> dict[str, float]:
+        """What is kept of it."""
+        return {
+            "mos": round(self.mos, 2),
+            "worst_mos": round(self.worst_mos, 2),
+            "lost_percent": round(self.lost_percent, 2),
+            "jitter_ms": round(self.jitter_ms, 1),
+            "round_trip_ms": round(self.round_trip_ms, 1),
+        }
+
+
+@dataclass
 class Engagement:
     """The one call an agent is offered or has, and what the agent decides about it."""
 
@@ -235,6 +266,7 @@ class Engagement:
     view: dict[str, Any]  # what the screen shows: the ``call`` object of ``call.offered``
     state: str = "offered"  # offered | connected
     can_accept_on_screen: bool = False  # the phone can be told to answer
+    heard: Heard = field(default_factory=Heard)
     suggestions: list[dict[str, Any]] = field(default_factory=list)  # where to orient, best first
     decisions: asyncio.Queue[Decision] = field(default_factory=asyncio.Queue)
     # The call's own word on a decision: an error code when it cannot be carried out.

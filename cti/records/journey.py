@@ -189,6 +189,9 @@ SENTENCES: Mapping[str, Words] = {
         "Le central redémarre : ne sonne plus chez {agent}.",
         "The engine starts again: rings no more at {agent}'s.",
     ),
+    "leg.sound": _words(
+        "Le son de la ligne chez {agent} a été mesuré.", "The sound at {agent}'s was measured."
+    ),
     "leg.lost": _words(
         "La ligne avec {agent} est perdue ; la personne est reprise, en tête.",
         "The line with {agent} is lost; the caller is cared for, and first.",

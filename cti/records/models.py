@@ -164,6 +164,12 @@ class Leg(Base):
     answered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
+    # How the agent's browser heard the caller: estimated quality (1 to 5), mean and worst.
+    mos: Mapped[float | None]
+    worst_mos: Mapped[float | None]
+    lost_percent: Mapped[float | None]
+    jitter_ms: Mapped[float | None]
+    round_trip_ms: Mapped[float | None]
 
 
 class Event(Base):

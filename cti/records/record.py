@@ -214,6 +214,13 @@ class Records:
             data["why"] = why
         self._append(f"leg.{event}", {**data, "at": _stamp(at)})
 
+    def sound(
+        self, call_id: str, leg_id: str, agent_id: str, measured: Mapping[str, float], at: datetime
+    ) -> None:
+        """How the agent's browser heard the caller, all along a leg: columns of ``legs``."""
+        data = {"call_id": call_id, "leg_id": leg_id, "agent_id": agent_id, "role": ""}
+        self._append("leg.sound", {**data, "at": _stamp(at), "measured": dict(measured)})
+
     def handover(self, call_id: str, text: str) -> None:
         """What one agent wants the next to know. Sealed; the latest replaces the one before."""
         sealed = self._seal(call_id, "handover", text, HANDOVER_KEPT)
@@ -516,7 +523,10 @@ async def _apply_leg(session: AsyncSession, call: Call, entry: Entry) -> None:
         )
         session.add(leg)
     at = _moment(data["at"])
-    if happened == "rung":
+    if happened == "sound":
+        for name, value in data["measured"].items():
+            setattr(leg, name, value)
+    elif happened == "rung":
         leg.rung_at = leg.rung_at or at
     elif happened == "answered":
         leg.answered_at = leg.answered_at or at

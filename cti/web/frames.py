@@ -131,6 +131,16 @@ class CallEnd(Closed):
     call: Name
 
 
+class CallQuality(Closed):
+    """How my browser has heard the caller in the last seconds."""
+
+    call: Name
+    mos: Annotated[float, Field(ge=1, le=5)]
+    lost_percent: Annotated[float, Field(ge=0, le=100)]
+    jitter_ms: Annotated[float, Field(ge=0, le=60_000)]
+    round_trip_ms: Annotated[float, Field(ge=0, le=60_000)]
+
+
 class CallClose(Closed):
     """I close an abusive or silent call: the caller hears a kind sentence, I am asked nothing."""
 
@@ -187,6 +197,7 @@ OPS: dict[str, type[Closed]] = {
     "call.take_back": CallTakeBack,
     "call.end": CallEnd,
     "call.close": CallClose,
+    "call.quality": CallQuality,
     "wrapup.done": WrapupDone,
     "wrapup.extend": WrapupExtend,
     "ack": Ack,

@@ -46,6 +46,7 @@ from cti.web.frames import (
     CallHold,
     CallMute,
     CallOrient,
+    CallQuality,
     CallTakeBack,
     Closed,
     DutySet,
@@ -345,6 +346,14 @@ class Screen:
                 return agent.decide(call, TakeBack())
             case CallEnd(call=call):
                 return agent.decide(call, End())
+            case CallQuality(call=call):
+                engagement = agent.engagement
+                if engagement is None or engagement.call_id != call:
+                    return "no_such_call"
+                engagement.heard.add(
+                    command.mos, command.lost_percent, command.jitter_ms, command.round_trip_ms
+                )
+                return None
             case CallClose(call=call, why=why):
                 return agent.decide(call, Close(why))
             case PresenceHere():

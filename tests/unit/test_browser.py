@@ -42,6 +42,8 @@ IN_CALL = {"To": "<sip:engine@x>;tag=b2"}
         sip("BYE sip:engine@x SIP/2.0", **IN_CALL),
         sip("INVITE sip:engine@x SIP/2.0", **IN_CALL),
         sip("ACK sip:engine@x SIP/2.0", **IN_CALL),
+        # In a call it goes by the address it was rung at.
+        sip("INVITE sip:engine@x SIP/2.0", **IN_CALL, From="<sip:k3v9@x.invalid>;tag=a"),
         "\r\n\r\n",
     ],
 )
@@ -70,7 +72,8 @@ def test_a_page_registers_and_answers(message: str) -> None:
         sip("SUBSCRIBE sip:engine@x SIP/2.0", **IN_CALL),
         sip("MESSAGE sip:engine@x SIP/2.0", **IN_CALL),
         sip("OPTIONS sip:engine@x SIP/2.0"),
-        sip("BYE sip:engine@x SIP/2.0", **IN_CALL, From="<sip:lea-web@x>;tag=a"),
+        sip("BYE sip:engine@x SIP/2.0"),  # in no call
+        sip("INVITE sip:engine@x SIP/2.0", To="<sip:engine@x;tag=b2>"),
         sip("REGISTER sip:fil.invalid SIP/2.0", From=""),
         "GARBAGE",
     ],

@@ -4,6 +4,7 @@
 // wire.js the connection, presence.js what I can take, talk.js with a caller.
 
 import type { Events } from "./frames.js";
+import { answer, canAnswer, rememberTalk, startHandset } from "./handset.js";
 import { $, busyWhile, desk, lasting, lower, notice, nowSeconds, put, show, sincePresence } from "./page.js";
 import { addAlert, choose, renderPresence, renderRest, tickRest } from "./presence.js";
 import { forgetTalk, hold, learn, mute, receiveOfTalk, renderPlaces, renderTalk, tickTalkLimits } from "./talk.js";
@@ -73,7 +74,7 @@ const EVENTS: { [T in keyof Events]?: (data: Events[T]) => void } = {
   "call.offered"(data) {
     if (desk.offer === data.offer && desk.stage === "offered") return;
     forgetTalk();
-    Object.assign(desk, { offer: data.offer, call: data.call, stage: "offered", canAccept: data.can_accept });
+    Object.assign(desk, { offer: data.offer, call: data.call, stage: "offered" });
     if (desk.cameBack?.call.id !== data.call.id) desk.cameBack = null;
     notice("");
     show($("problem"), "");
@@ -190,6 +191,7 @@ function render(): void {
   renderTalk();
   renderRest();
   renderDispositions();
+  rememberTalk();
   tick();
   flashTitle();
 }
@@ -240,7 +242,7 @@ function renderCall(): void {
   show($("call-danger"), dangerWords());
   $("call-danger").dataset.level = String(call?.danger_level ?? 0);
   if (!call) return;
-  $("accept").hidden = !desk.canAccept;
+  $("accept").hidden = !canAnswer();
   put($("fact-tier"), ROLES[call.tier] ?? String(call.tier ?? "Écoute"));
   put($("fact-language"), LANGUAGES[call.language ?? ""] ?? call.language ?? "Non précisée");
   put($("fact-waited-label"), stage === "offered" ? "Attend depuis" : "A attendu");
@@ -281,12 +283,12 @@ function headline(): [string, string, string] {
 }
 
 function offeredHeadline(): [string, string, string] {
-  const { call, canAccept, cameBack, lostCall } = desk;
+  const { call, cameBack, lostCall } = desk;
   if (call && lostCall === call.id) return ["La liaison s'est coupée", "La personne vous attend",
     "Votre téléphone sonne de nouveau : décrochez pour la retrouver."];
   if (cameBack) return ["De retour", "La personne vous revient", "Votre téléphone sonne : décrochez pour la retrouver."];
   return ["Un appel pour vous", listening() ? "Quelqu'un souhaite être écouté" : "Quelqu'un appelle la ligne",
-    canAccept ? "Votre téléphone sonne : décrochez, ou choisissez Répondre."
+    canAnswer() ? "Votre navigateur sonne : choisissez Répondre."
       : "Votre téléphone sonne : décrochez pour répondre."];
 }
 
@@ -388,6 +390,7 @@ function tickTalk(seconds: number): void {
 // The keyboard and the buttons -------------------------------------------------------
 
 const KEYS: Record<string, () => unknown> = {
+  F3: () => desk.stage === "offered" && canAnswer() && answer(),
   F2: () => choose("READY"),
   F4: () => choose("NOT_READY", "pause"),
   F6: hold,
@@ -403,6 +406,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   act();
 });
+$("accept").addEventListener("click", answer);
 $("decline").addEventListener("click", (event) => busyWhile(event.currentTarget as HTMLElement,
   async () => desk.call && command("call.decline", { call: desk.call.id })));
 $("wrapup").addEventListener("submit", wrapUp);
@@ -410,3 +414,4 @@ document.getElementById("simulate")?.addEventListener("click", simulate);
 window.setInterval(tick, 1000);
 forgetTalk();
 start(receive);
+startHandset(render);

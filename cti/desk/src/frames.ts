@@ -108,6 +108,15 @@ export interface CallOrient {
   danger?: number | null;
 }
 
+// How my browser has heard the caller in the last seconds.
+export interface CallQuality {
+  call: string;
+  mos: number;
+  lost_percent: number;
+  jitter_ms: number;
+  round_trip_ms: number;
+}
+
 // A call, named.
 export interface CallRef {
   id: string;
@@ -372,6 +381,7 @@ export interface Ops {
   "call.take_back": CallTakeBack;
   "call.end": CallEnd;
   "call.close": CallClose;
+  "call.quality": CallQuality;
   "wrapup.done": WrapupDone;
   "wrapup.extend": WrapupExtend;
   "ack": Ack;

@@ -27,7 +27,6 @@ interface Desk {
   suggestions: Suggestion[];
   wrapupCall: string | null;
   clockAheadMs: number; // this machine's clock minus the line's
-  canAccept: boolean;
   lostCall: string | null; // the call whose phone dropped, until it is back
   cameBack: { call: { id: string }; reason: string | null } | null; // from an orientation, and why
   ended: string | null; // why the last talk ended
@@ -45,7 +44,6 @@ export const desk = {
   suggestions: [],
   wrapupCall: null,
   clockAheadMs: 0,
-  canAccept: false,
   lostCall: null,
   cameBack: null,
   ended: null,

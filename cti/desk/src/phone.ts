@@ -3,9 +3,8 @@
 // It registers, rings, answers and hangs up; all else (hold, mute, transfer) is asked of the line,
 // the same as with a telephone on the table. Nothing here touches the page: see handset.ts.
 
-import * as JsSIP from "jssip";
 import type { RTCSession } from "jssip/lib/RTCSession";
-import type { IncomingRTCSessionEvent, UnRegisteredEvent } from "jssip/lib/UA";
+import type { IncomingRTCSessionEvent, UA, UnRegisteredEvent } from "jssip/lib/UA";
 
 export type PhoneState =
   | "off" // this browser is no phone
@@ -37,6 +36,7 @@ const MEASURED_EVERY_MS = 5000;
 const RECONNECTS_SECONDS = { min: 1, max: 8 };
 const OFFER = "X-Fil-Offer";
 const CHECK = "X-Fil-Check";
+const MICROPHONE = "fil.microphone"; // in this browser
 const TAKEN_ELSEWHERE = 4409;
 
 export class BrowserPhone {
@@ -45,14 +45,14 @@ export class BrowserPhone {
   ringing: string | null = null; // the offer
   talking = false;
   checking: RTCPeerConnection | null = null; // the echo before a shift
-  microphoneId = "";
+  microphoneId = localStorage.getItem(MICROPHONE) ?? "";
+  iceServers: RTCIceServer[] = [];
 
-  #ua: JsSIP.UA | null = null;
+  #ua: UA | null = null;
   #session: RTCSession | null = null;
   #measuring = 0;
   #before = { received: 0, lost: 0 };
   #release: (() => void) | null = null; // of the lock that one tab has
-  #iceServers: RTCIceServer[] = [];
 
   constructor(
     readonly listener: PhoneListener,
@@ -81,13 +81,14 @@ export class BrowserPhone {
     if (!this.#session || this.ringing === null) return;
     this.#session.answer({
       ...(this.microphone && { mediaStream: this.microphone }),
-      pcConfig: { iceServers: this.#iceServers, bundlePolicy: "max-bundle" },
+      pcConfig: { iceServers: this.iceServers, bundlePolicy: "max-bundle" },
     });
   }
 
   // Use another microphone, in a talk too.
   async use(deviceId: string): Promise<void> {
     this.microphoneId = deviceId;
+    localStorage.setItem(MICROPHONE, deviceId);
     if (this.state === "off" || !(await this.#listen())) return;
     const track = this.microphone?.getAudioTracks()[0];
     const sender = this.#session?.connection?.getSenders()[0];
@@ -145,8 +146,9 @@ export class BrowserPhone {
       return;
     }
     const { account, secret, ice_servers } = await answer.json();
-    this.#iceServers = ice_servers;
+    this.iceServers = ice_servers;
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    const JsSIP = await import("jssip"); // large: only who answers here loads it
     const socket = new JsSIP.WebSocketInterface(`${scheme}//${location.host}/phone`);
     this.#ua?.stop();
     const ua = new JsSIP.UA({
@@ -256,6 +258,19 @@ export class BrowserPhone {
     this.#before = measured.totals;
     this.listener.quality(measured.quality);
   }
+}
+
+// The microphones there are; their names are known once one was given.
+export async function microphones(): Promise<MediaDeviceInfo[]> {
+  const devices = await navigator.mediaDevices.enumerateDevices();
+  return devices.filter((device) => device.kind === "audioinput");
+}
+
+// Each says "allow the microphone" elsewhere.
+export function browserKind(): "firefox" | "safari" | "chrome" {
+  const agent = navigator.userAgent;
+  if (agent.includes("Firefox/")) return "firefox";
+  return agent.includes("Safari/") && !agent.includes("Chrom") ? "safari" : "chrome";
 }
 
 interface Totals {

@@ -131,6 +131,7 @@ function ackOncePainted(seq: number): void {
   painting.busy = true;
   afterPaint(() => {
     painting.busy = false;
+    if (desk.stage === "offered") performance.mark("fil-pop-painted"); // before it is heard
     void ask("ack", { seq });
     if (painting.last !== seq) ackOncePainted(painting.last);
   });

@@ -145,6 +145,68 @@ export const SILENT_GUIDE: Record<string, string[]> & { fr: string[] } = {
   ],
 };
 
+// My telephone: what this browser is to the line.
+export const PHONE = {
+  title: "Mon téléphone",
+  states: {
+    off: ["Votre téléphone habituel", "Vous pouvez aussi répondre ici, dans ce navigateur, avec un casque."],
+    opening: ["Un instant…", "Ce navigateur se relie à la ligne."],
+    ready: ["Prêt dans ce navigateur", "Les appels sonnent ici. Gardez cette page ouverte."],
+    cut: ["Liaison coupée", "Elle revient toute seule. Un appel en cours continue si le son passe encore."],
+    elsewhere: ["Ouvert ailleurs", "Votre téléphone est dans un autre onglet, ou sur un autre ordinateur. Les appels sonnent là-bas."],
+    refused: ["Micro refusé", "Le navigateur ne laisse pas cette page utiliser votre micro : sans lui, personne ne vous entendrait."],
+    no_microphone: ["Pas de micro", "Aucun micro n'a été trouvé. Branchez votre casque, puis réessayez."],
+    engine_away: ["La ligne ne répond pas", "Le central téléphonique redémarre peut-être. Cette page réessaie toute seule."],
+  } satisfies Record<string, [string, string]>,
+  open: "Répondre dans ce navigateur",
+  retry: "Réessayer ici",
+  check: "Vérifier mon casque",
+  close: "Ne plus répondre ici",
+  volume: "Volume de la sonnerie",
+  notification: "Un appel pour vous",
+  in_call: "Un appel est en cours sur ce navigateur : terminez-le d'abord.",
+  allow: {
+    chrome: "Cliquez sur l'icône à gauche de l'adresse, en haut, puis autorisez le micro pour ce site et réessayez.",
+    firefox: "Cliquez sur l'icône de micro barré à gauche de l'adresse, retirez le blocage, puis réessayez.",
+    safari: "Menu Safari, puis Réglages pour ce site web : choisissez Autoriser pour le micro, puis réessayez.",
+  },
+};
+
+// How good the sound of a talk is.
+export const QUALITY = {
+  good: "Son : bon",
+  fair: "Son : moyen. Rapprochez-vous de votre box, ou branchez un câble.",
+  poor: "Son : mauvais. La personne vous entend peut-être mal : parlez lentement, ou passez par votre téléphone.",
+};
+
+// The check before a shift.
+export const CHECK = {
+  title: "Vérifier mon casque",
+  steps: { microphone: "Micro", voice: "Votre voix", line: "Aller et retour avec la ligne", relay: "Passage par le relais" },
+  states: { waiting: "", running: "en cours…", good: "bien", weak: "faible", bad: "à revoir" },
+  say: "Parlez normalement, par exemple : « Bonjour, je vous écoute. »",
+  level: "Niveau de votre voix",
+  listen: "Continuez de parler : vous devez vous entendre revenir, un peu après.",
+  which: "Micro utilisé",
+  again: "Recommencer",
+  done: "Fermer",
+  stop: "Arrêter",
+  verdicts: {
+    good: "Tout est prêt : vous pouvez prendre des appels.",
+    weak: "Vous pouvez prendre des appels, mais le son pourrait être moyen.",
+    bad: "Il faut d'abord régler un point : sans cela, la personne et vous ne vous entendriez pas.",
+  },
+  advice: {
+    voice: "On ne vous entend pas. Vérifiez que le casque est branché, que son micro n'est pas coupé, et que c'est bien lui qui est choisi ci-dessous.",
+    line: "La ligne n'a pas pu vous rappeler. Attendez une minute, puis recommencez ; si cela dure, prévenez la coordination.",
+    silent: "La ligne a répondu, mais le son ne passe pas. Un pare-feu le bloque peut-être : essayez un autre réseau, ou répondez avec votre téléphone.",
+    weak: "Le réseau est lent ou perd du son. Rapprochez-vous de votre box, branchez un câble, ou fermez ce qui télécharge.",
+    relay: "Le relais de secours ne répond pas. Vous pouvez travailler ; dites-le à la coordination.",
+  },
+  measured: ({ mos, lostPercent, roundTripMs }: { mos: number; lostPercent: number; roundTripMs: number }) =>
+    `Qualité estimée ${mos.toFixed(1)} sur 4,4 · pertes ${lostPercent.toFixed(1)} % · aller-retour ${Math.round(roundTripMs)} ms`,
+};
+
 export const ROLES: Words = {
   regulator: "Régulation",
   listener: "Écoute",
