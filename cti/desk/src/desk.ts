@@ -73,7 +73,9 @@ const EVENTS: { [T in keyof Events]?: (data: Events[T]) => void } = {
   "call.offered"(data) {
     if (desk.offer === data.offer && desk.stage === "offered") return;
     forgetTalk();
-    Object.assign(desk, { offer: data.offer, call: data.call, stage: "offered", canAccept: data.can_accept });
+    desk.call = null; // of the same call, an older sheet
+    learn(data.call);
+    Object.assign(desk, { offer: data.offer, stage: "offered", canAccept: data.can_accept });
     if (desk.cameBack?.call.id !== data.call.id) desk.cameBack = null;
     notice("");
     show($("problem"), "");
@@ -403,6 +405,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   act();
 });
+$("accept").addEventListener("click", () => desk.call && command("call.accept", { call: desk.call.id }));
 $("decline").addEventListener("click", (event) => busyWhile(event.currentTarget as HTMLElement,
   async () => desk.call && command("call.decline", { call: desk.call.id })));
 $("wrapup").addEventListener("submit", wrapUp);
