@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import WebSocketRoute, expect
 
 from cti import clock
 from cti.people.agents import Close, Decision, End, Hold, Mute, Orient, TakeBack
@@ -34,23 +34,39 @@ async def test_a_caller_is_put_on_hold_and_taken_back_with_one_key(desk: Desk) -
 
 
 async def test_a_button_keeps_the_keyboard_while_the_line_has_not_answered(desk: Desk) -> None:
+    sent: list[str] = []
+    held: list[str] = []
+    screens: list[WebSocketRoute] = []
+
+    def hold_the_answers(screen: WebSocketRoute) -> None:
+        line = screen.connect_to_server()
+
+        def pass_on(frame: str | bytes) -> None:
+            sent.append(str(frame))
+            line.send(frame)
+
+        def hold(frame: str | bytes) -> None:
+            (held.append if '"op": "result"' in str(frame) else screen.send)(str(frame))
+
+        screen.on_message(pass_on)
+        line.on_message(hold)
+        screens.append(screen)
+
+    await desk.page.route_web_socket("**/cti/v1", hold_the_answers)
     await talk(desk)
-    await desk.page.get_by_role("button", name="Mettre en attente").focus()
-    kept = await desk.page.evaluate("""async () => {
-        const { busyWhile } = await import(document.querySelector("script[src$='desk.js']").src
-            .replace("desk.js", "page.js"));
-        const button = document.activeElement;
-        let times = 0;
-        const frames = () => new Promise((done) => requestAnimationFrame(
-            () => requestAnimationFrame(done)));
-        const once = busyWhile(button, async () => { times += 1; await frames(); });
-        busyWhile(button, async () => { times += 1; });
-        await frames();
-        const kept = document.activeElement === button;
-        await once;
-        return [kept, times];
-    }""")
-    assert kept == [True, 1]
+    button = desk.page.get_by_role("button", name="Mettre en attente")
+    await button.focus()
+    await desk.page.keyboard.press("Enter")
+    await desk.page.keyboard.press("Enter")
+    await expect(button).to_have_attribute("aria-disabled", "true")
+    await expect(button).to_be_focused()
+    rosa = desk.house.agent("rosa")
+    assert await desk.acked(rosa.outbox.push("presence.changed", rosa.presence_view()))
+    assert sum('"call.hold"' in frame for frame in sent) == 1
+    for answer in held:
+        screens[0].send(answer)
+    await expect(button).not_to_have_attribute("aria-disabled", "true")
+    await expect(button).to_be_focused()
 
 
 async def test_how_long_a_hold_and_a_mute_last_is_shown_after_a_reload(desk: Desk) -> None:

@@ -74,7 +74,9 @@ const EVENTS: { [T in keyof Events]?: (data: Events[T]) => void } = {
   "call.offered"(data) {
     if (desk.offer === data.offer && desk.stage === "offered") return;
     forgetTalk();
-    Object.assign(desk, { offer: data.offer, call: data.call, stage: "offered" });
+    desk.call = null; // of the same call, an older sheet
+    learn(data.call);
+    Object.assign(desk, { offer: data.offer, stage: "offered" });
     if (desk.cameBack?.call.id !== data.call.id) desk.cameBack = null;
     notice("");
     show($("problem"), "");

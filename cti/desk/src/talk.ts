@@ -22,6 +22,9 @@ const CLOSINGS: Record<Closing, [string, string, (call: string) => Promise<boole
     "Fermer avec douceur", (call) => command("call.close", { call, why: "silent" })],
 };
 const LEAVING_FIRST = "Vous retirer ? La personne attendra en musique que l'on réponde, puis vous reviendra si personne ne vient.";
+// Of a sheet, what the line may leave out: what is not so.
+const NOT_SO = { path: [], danger_level: 0, returned: false, held: false, muted: false, inviting: false,
+  colleague: null, told: {}, keys: [], sound: null };
 const local = { closing: null as Closing | null, guide: false, guideAsked: false };
 
 // A new call, or none: nothing that was begun for the one before stays.
@@ -70,7 +73,7 @@ function noticeOf(words: Record<string, string>, reason: string | null): void {
 export function learn(view: CallRef & Partial<CallView>): void {
   const before = desk.call?.id === view.id ? desk.call : null;
   // The line gives the whole sheet first, then what has changed of it.
-  const call = { ...before, ...view } as CallView;
+  const call = { ...NOT_SO, ...before, ...view } as CallView;
   desk.call = call;
   const colleagueBefore = before?.colleague;
   if (colleagueBefore && view.colleague === null) notice(GONE[colleagueBefore.how]?.(colleagueBefore.name) ?? "");
