@@ -154,14 +154,15 @@ async def test_days_begin_at_midnight_in_paris_and_the_night_of_the_clocks_has_i
     dial(records, at=evening)
     talk(records, "call", "l1", "lea", evening + timedelta(minutes=10), 40)  # past midnight
     talk(records, "call", "l2", "lea", evening + timedelta(minutes=55), 5)  # the same caller
-    talk(records, "call", "l3", "louis", evening, 60)
+    talk(records, "call", "l3", "lea", evening + timedelta(minutes=65), 5)
+    talk(records, "call", "l4", "louis", evening, 60)
     assert await records.flushed(5)
     now = datetime(2026, 3, 30, 12, 0, tzinfo=UTC)
     days = await Mine(database).hours("lea", 4, now, None)
     assert [(day.day.day, day.on_duty_minutes, day.talking_minutes, day.talks) for day in days] == [
         (27, 0, 0, 0),
         (28, 30, 20, 1),
-        (29, 23 * 60, 25, 1),
+        (29, 23 * 60, 30, 1),
         (30, 30, 0, 0),
     ]
 

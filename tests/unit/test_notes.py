@@ -7,6 +7,7 @@ import logging
 import re
 import shutil
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -287,7 +288,9 @@ async def test_a_locked_database_keeps_nobody_waiting(
     monkeypatch.setattr(notes_module, "SECONDS_MAX", 0.2)
     other = sqlite3.connect(desk.file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
     assert code(await desk.put(VALUES, 0)) == (503, "database_away")
+    assert time.monotonic() - began < 2  # SQLite itself would wait for five seconds
     other.execute("COMMIT")
     other.close()
     monkeypatch.undo()
@@ -312,6 +315,8 @@ async def test_nothing_of_a_note_is_logged(desk: Desk, caplog: pytest.LogCapture
     with caplog.at_level(logging.DEBUG):
         for body in (VALUES, {CANARY: 1}, {"danger": CANARY}, {"note": CANARY * 300}):
             await desk.put(body, 0)
+        for broken in (f'{{"values": "{CANARY}"}}', f'{{"values": {{"note": "{CANARY}'):
+            assert code(await desk.ask("PUT", data=broken.encode())) == (400, "bad_note")
         desk.database.shut = "away"
         await desk.put(VALUES, 1)
     assert "Zéphyrine" not in caplog.text

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from cti.__main__ import main
+from cti.records import papers as papers_module
 from cti.records.cards import load_cards
 from cti.records.form import TEXT_CHARS_MAX, Form, ValueRefused, load_form
 from cti.records.papers import CARDS, CARDS_TEMPLATE, FORM, FORM_TEMPLATE, Papers
@@ -418,8 +419,15 @@ def test_a_data_directory_of_before_has_no_form_and_nothing_is_wrong(tmp_path: P
 
 
 @pytest.mark.parametrize("version", ["../note", "", "0" * 12, "é", "a" * 400])
-def test_a_version_that_nobody_kept_reads_no_file(data: Path, version: str) -> None:
+def test_a_version_that_nobody_kept_is_not_found(data: Path, version: str) -> None:
     assert Papers(data, Told()).form_of(version) is None
+
+
+def test_what_is_no_version_reads_no_file(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    papers, asked = Papers(data, Told()), []
+    monkeypatch.setattr(papers_module, "load_form", asked.append)
+    assert papers.form_of("../note") is None
+    assert asked == []
 
 
 def test_a_folder_that_takes_nothing_costs_no_form(data: Path) -> None:
