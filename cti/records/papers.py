@@ -71,17 +71,21 @@ class Papers:
     def refresh(self) -> None:
         """Read again what has changed since the last time. Blocks, for a few milliseconds."""
         if self._changed(FORM):
-            self.form = self._read(FORM, self._load_form, self.form or self._last_form())
+            self.form = self._read(FORM, self._load_form) or self.form or self._last_form()
         if self._changed(CARDS):
-            self.cards = self._read(CARDS, _load_cards, self.cards)
+            found = self._read(CARDS, _load_cards)
+            self.cards = self.cards if found is None else found
 
     def _load_form(self, path: Path) -> Form:
         form = load_form(path)
         self._forms[form.version] = form
         kept = self._kept(form.version)
         try:
-            kept.parent.mkdir(exist_ok=True)
-            write_whole(kept, path.read_text("utf-8"))
+            if kept.exists():
+                kept.touch()  # the latest in use
+            else:
+                kept.parent.mkdir(exist_ok=True)
+                write_whole(kept, path.read_text("utf-8"))
         except OSError as error:  # a full disk: notes are written with it all the same
             log.error("form.not_kept", extra={"error": type(error).__name__})
         return form
@@ -95,13 +99,14 @@ class Papers:
     def _kept(self, version: str) -> Path:
         return self._data / "forms/kept" / f"{version}.yaml"
 
-    def _read(self, name: str, load: Callable[[Path], T], before: T) -> T:
+    def _read(self, name: str, load: Callable[[Path], T]) -> T | None:
+        """What a file says; None when it cannot be read, and admins are told why."""
         try:
             found = load(self._data / name)
         except Exception as error:  # noqa: BLE001 -- whatever is in a file, the one before stays
             foreseen = isinstance(error, FlowError | OSError)
             self._told.note(name, str(error) if foreseen else type(error).__name__)
-            return before
+            return None
         self._told.wrong.pop(name, None)
         return found
 

@@ -407,9 +407,10 @@ def test_a_file_that_cannot_be_read_changes_nothing_and_is_told_until_it_is_mend
     assert (again := Papers(data, Told()).form)  # a start in that state
     assert again.version == first
     change(data / FORM, FORM_TEXT)
-    change(data / CARDS, CARDS_TEXT)
+    change(data / CARDS, "cards: {}")  # somebody wants none
     papers.refresh()
     assert told.wrong == {}
+    assert papers.cards == {}
 
 
 def test_a_data_directory_of_before_has_no_form_and_nothing_is_wrong(tmp_path: Path) -> None:
