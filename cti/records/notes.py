@@ -59,6 +59,8 @@ class Notes:
     def __init__(self, database: Database, keys: Keys) -> None:
         self._database = database
         self._keys = keys
+        # However many write, calls and presences find the database free in between.
+        self._one_at_a_time = asyncio.Lock()
 
     async def may_still_write(self, call_id: str, agent_id: str, now: datetime) -> bool:
         """Whether this agent talked in this call, and not too long ago."""
@@ -113,15 +115,19 @@ class Notes:
             self._sealed(call_id, agent_id, form, id_, value, now) for id_, value in values.items()
         ]
 
-        async def work(session: AsyncSession) -> None:
+        async def replace(session: AsyncSession) -> None:
             await _claim_version(session, call_id, agent_id, form, version, sealed, now)
             await session.execute(
                 delete(Sealed).where(Sealed.call_id == call_id, answers_of(agent_id))
             )
             session.add_all(sealed)
 
+        async def in_turn() -> None:
+            async with self._one_at_a_time:
+                await self._database.write(replace)
+
         try:
-            await in_time(self._database.write(work))
+            await in_time(in_turn())
         except (_OldVersion, IntegrityError):  # two first savings at the same instant: likewise
             note = await self.read(call_id, agent_id)
             if note.values == values and note.form == form.version:

@@ -11,7 +11,7 @@ import pytest
 from alembic import command
 from sqlalchemy import select, text
 
-from cti.records.database import Database, DatabaseAway
+from cti.records.database import MIGRATIONS, Database, DatabaseAway
 from cti.records.form import load_form
 from cti.records.journal import Journal
 from cti.records.migrating import run_alembic
@@ -24,6 +24,8 @@ from cti.records.record import Records
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 FORM = load_form(FORM_TEMPLATE)
+(MIGRATION,) = (MIGRATIONS / "versions").glob("*_notes_and_duty.py")
+BEFORE_NOTES = f"{int(MIGRATION.name[:4]) - 1:04}"
 
 
 @pytest.fixture
@@ -215,6 +217,6 @@ async def test_notes_go_with_their_tables_and_nothing_sealed_is_left_of_them(
     assert await records.flushed(5)
     await Notes(database, keys).save("call", "lea", FORM, {"note": "x"}, 0, NOON)
     async with database.engine.execution_options(writes=True).begin() as connection:
-        await run_alembic(connection, command.downgrade, "0004")
+        await run_alembic(connection, command.downgrade, BEFORE_NOTES)
         left = await connection.scalars(text("SELECT field FROM sealed"))
         assert list(left) == ["caller_number"]

@@ -297,6 +297,26 @@ async def test_a_locked_database_keeps_nobody_waiting(
     assert (await desk.put(VALUES, 0))[1]["version"] == 1  # saved or not meanwhile
 
 
+async def test_notes_take_turns_so_that_calls_find_the_database_free(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, now, most = desk.database.write, 0, 0
+
+    async def counted(work: Any) -> Any:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        try:
+            return await write(work)
+        finally:
+            now -= 1
+
+    monkeypatch.setattr(desk.database, "write", counted)
+    answers = await asyncio.gather(*(desk.put({"note": str(page)}, 0) for page in range(6)))
+    assert sorted(status for status, _ in answers) == [200, 409, 409, 409, 409, 409]
+    assert most == 1
+
+
 async def test_a_call_that_the_records_have_not_copied_yet_is_waited_for(desk: Desk) -> None:
     desk.house.agent("rosa").call_id = "c9"
     answer = await desk.ask("PUT", "/api/v1/calls/c9/note", json={"values": VALUES, "version": 0})
