@@ -31,8 +31,9 @@ from cti.calls.waiting import WaitingLines
 from cti.config import Settings, SettingsError
 from cti.flows import FlowFiles
 from cti.lag import WINDOW_SECONDS, Lag, watch_loop
-from cti.people.agents import EXPOSURE_SECONDS, Presence, Role
+from cti.people.agents import EXPOSURE_SECONDS, Agent, Presence, Role
 from cti.people.choosing import LINE_ROLES
+from cti.people.hours import Hours
 from cti.people.team import Team
 from cti.records.database import (
     Database,
@@ -42,6 +43,9 @@ from cti.records.database import (
     create_database,
 )
 from cti.records.journal import Journal
+from cti.records.mine import Mine
+from cti.records.notes import Notes
+from cti.records.papers import Papers
 from cti.records.people import PeopleStore
 from cti.records.privacy import Keys, KeysRefused, purge
 from cti.records.record import Records
@@ -49,6 +53,7 @@ from cti.records.reports import talks_before, talks_since
 from cti.standby import Standby
 from cti.tasks import Group
 from cti.web.app import DeskNotBuilt, make_app
+from cti.web.notes import Writing
 from ivr.versions import VersionsError
 from sounds.catalogue import MANIFEST, Catalogue, SoundsError
 
@@ -102,6 +107,7 @@ async def _serve(settings: Settings, ready: asyncio.Event, demo_call: DemoCall |
         ami = AmiWatch("127.0.0.1", settings.ami_port, "fil", settings.secret("ami"))
         lags = {"event_lag_ms": house.exchange.ari.lag, "loop_lag_ms": Lag()}
         browsers = Browsers(house)
+        writing = _writing(house, database)
         app = make_app(
             house.team,
             store,
@@ -111,6 +117,7 @@ async def _serve(settings: Settings, ready: asyncio.Event, demo_call: DemoCall |
             lambda: {name: lag.figures() for name, lag in lags.items()},
             standby.sessions,
             browsers,
+            writing,
         )
     except REFUSALS as error:
         raise Refused(str(error)) from None
@@ -121,6 +128,8 @@ async def _serve(settings: Settings, ready: asyncio.Event, demo_call: DemoCall |
             tasks.create_task(ami.run())
             tasks.create_task(standby.run(house))
             tasks.create_task(files.follow(house.flows))
+            tasks.create_task(writing.papers.follow())
+            tasks.create_task(writing.hours.run())
             tasks.create_task(_follow_sounds(house))
             house.spawn(_recall_talks(house, database))
             if settings.agi_port:
@@ -219,6 +228,22 @@ async def _build(
         journal.close()
 
     return house, files, store, database, standby, close
+
+
+def _writing(house: House, database: Database) -> Writing:
+    """What agents write and read, and when they were on duty; followed from here on."""
+    hours = Hours(house.team.agents.values(), house.records.on_duty)
+    moved = house.team.moved
+
+    def moved_too(agent: Agent) -> None:
+        moved(agent)
+        hours.moved(agent)
+
+    house.team.moved = moved_too
+    house.team.helping.happened = house.records.event
+    keys = Keys.load_or_create(house.settings.data / "secrets")
+    papers = Papers(house.settings.data, house.flows)
+    return Writing(papers, Notes(database, keys), Mine(database), hours)
 
 
 async def _prompts(settings: Settings) -> Catalogue:

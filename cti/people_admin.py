@@ -34,6 +34,7 @@ _ROLES = {
     Role.REGULATOR: "régulation",
     Role.LISTENER: "écoute",
     Role.SUPERVISOR: "supervision",
+    Role.FACILITATOR: "facilitation",
     Role.ADMIN: "administration",
 }
 _WORD = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

@@ -16,6 +16,7 @@ from cti.asterisk.engine import render
 from cti.config import Settings, SettingsError
 from cti.records.database import create_database
 from cti.records.migrating import migrate
+from cti.records.papers import CARDS, CARDS_TEMPLATE, FORM, FORM_TEMPLATE
 from cti.records.people import PeopleStore
 from cti.records.privacy import Keys
 from ivr.reading import FlowError
@@ -38,23 +39,29 @@ Say = Callable[[str], None]
 
 
 def init(settings: Settings, say: Say) -> None:
-    """Make the data directory: flows to edit, secrets, sounds, the engine's configuration."""
+    """Make the data directory: files to edit, secrets, sounds, the engine's configuration."""
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    flows = settings.data / "flows"
-    for template in FLOWS.rglob("*.yaml"):
-        wanted = flows / template.relative_to(FLOWS)
-        wanted.parent.mkdir(parents=True, exist_ok=True)
-        if not wanted.exists():
-            shutil.copyfile(template, wanted)
-    if not (settings.data / "relays.yaml").exists():
-        shutil.copyfile(RELAYS, settings.data / "relays.yaml")
-    prompts = settings.data / "prompts.yaml"
-    if not prompts.exists():
-        shutil.copyfile(PROMPTS, prompts)
+    copy_templates(settings.data)
     (settings.data / "recordings").mkdir(exist_ok=True)
     say("the prompts (half a minute the first time)")
     publish_templates(settings, build_sounds(settings), say)
     render(settings)
+
+
+def copy_templates(data: Path) -> None:
+    """Put each file that people edit where it is looked for, unless there is one already."""
+    flows = {f"flows/{path.relative_to(FLOWS)}": path for path in FLOWS.rglob("*.yaml")}
+    others = {
+        "relays.yaml": RELAYS,
+        "prompts.yaml": PROMPTS,
+        FORM: FORM_TEMPLATE,
+        CARDS: CARDS_TEMPLATE,
+    }
+    for name, template in (flows | others).items():
+        wanted = data / name
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        if not wanted.exists():
+            shutil.copyfile(template, wanted)
 
 
 def build_sounds(settings: Settings) -> Catalogue:

@@ -17,7 +17,7 @@ from cti.asterisk.ari import AriError
 from cti.asterisk.engine import PhoneAccount, write_phones
 from cti.calls.house import House
 from cti.config import Settings, SettingsError
-from cti.people.agents import Agent, OwnNumber, Presence, Role
+from cti.people.agents import Agent, Help, OwnNumber, Presence, Role
 from cti.records import last_good
 from cti.records.database import (
     Database,
@@ -295,11 +295,13 @@ async def _answers_within(seconds_max: float) -> AsyncIterator[None]:
 
 
 def _say_again(agent: Agent, row: AgentRow) -> None:
-    """Know what they had said of their shift, and of after the call that they are in still."""
+    """Know what they had said: of their shift, of after their call, and that they need help."""
     if agent.presence is not Presence.LOGGED_OUT:
         agent.shift_ends_at, agent.one_more = row.shift_ends_at, row.one_more
     if row.following is not None and agent.call_id is not None and agent.call_id == row.call_id:
         agent.following = Presence(row.following[0]), row.following[1]
+    if row.help is not None:
+        agent.help = Help(*row.help)
 
 
 def _row_of(agent: Agent) -> AgentRow:
@@ -320,4 +322,5 @@ def _row_of(agent: Agent) -> AgentRow:
         following=(agent.following[0].value, agent.following[1]) if agent.following else None,
         shift_ends_at=agent.shift_ends_at,
         one_more=agent.one_more,
+        help=(agent.help.since_at, agent.help.call_id, agent.help.by) if agent.help else None,
     )

@@ -18,6 +18,7 @@ _MINUTES = r"(?:(\d{1,4})(?:[.,](\d{1,2}))? ?(?:min|minutes?))?"
 _SECONDS = r"(?:(\d{1,4})(?:[.,](\d{1,3}))? ?(?:s|secondes?)?)?"
 _DURATION = re.compile(rf"(?=\d){_HOURS} ?{_MINUTES} ?{_SECONDS}")
 _HOURS_AND_MINUTES = re.compile(r"(\d{1,2}) ?h ?(\d{2})")  # 1h30
+_DAYS = r"(\d{1,4}) ?(?:j|jours?|d|days?)"
 _DURATION_WRITTEN = r"^\d.* ?(s|secondes?|min|minutes?|h|heures?)( ?\d+)?$"
 _PROMPT = r"[a-z0-9][a-z0-9_-]{0,63}"
 _WORD = r"\w[\w-]{0,39}"
@@ -68,6 +69,24 @@ def seconds_in(word: str) -> float | None:
     whole_hours, minutes, minute_part, seconds, second_part = (g or "0" for g in found.groups())
     in_minutes = float(f"{minutes}.{minute_part}")
     return int(whole_hours) * 3600 + in_minutes * 60 + float(f"{seconds}.{second_part}")
+
+
+def days(days_max: int) -> BeforeValidator:
+    """A number of days as people write it: ``30 jours``, ``1 j``."""
+
+    def check(value: object) -> int:
+        word = text(value)
+        found = re.fullmatch(_DAYS, word)
+        if found is None:
+            raise Wrong(
+                f"nombre de jours illisible `{word[:20]}`", "écrivez par exemple `30 jours`"
+            )
+        if not 1 <= int(found[1]) <= days_max:
+            limits = f"entre `1 jour` et `{days_max} jours`"
+            raise Wrong(f"`{word}` est hors limites ici", f"écrivez une durée {limits}")
+        return int(found[1])
+
+    return BeforeValidator(check, json_schema_input_type=_written(pattern=f"^{_DAYS}$"))
 
 
 def written_seconds(seconds: float) -> str:
@@ -140,13 +159,13 @@ def _word(value: object) -> str:
     return word
 
 
-def title(letters_max: int) -> BeforeValidator:
-    """A few words for people to read."""
+def title(letters_max: int, what: str = "le nom") -> BeforeValidator:
+    """A few words for people to read. ``what`` begins the sentence that refuses too many."""
 
     def check(value: object) -> str:
         words = text(value)
         if len(words) > letters_max:
-            raise Wrong(f"le nom dépasse {letters_max} caractères", "raccourcissez-le")
+            raise Wrong(f"{what} dépasse {letters_max} caractères", "raccourcissez-le")
         return words
 
     written = _written(maxLength=letters_max)

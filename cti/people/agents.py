@@ -29,6 +29,7 @@ class Role(StrEnum):
     REGULATOR = "regulator"  # first voice: finds the need, orients
     LISTENER = "listener"  # the qualified ear
     SUPERVISOR = "supervisor"  # watches over lines and quality
+    FACILITATOR = "facilitator"  # watches over the team's well-being
     ADMIN = "admin"  # edits flows, people and settings
 
 
@@ -273,6 +274,15 @@ class Engagement:
     check: Callable[[Decision], str | None] = lambda _: None
 
 
+@dataclass(frozen=True)
+class Help:
+    """“I need help now”, said by an agent."""
+
+    since_at: datetime
+    call_id: str | None  # the call they had
+    by: str | None = None  # the id of who answered
+
+
 def _set() -> asyncio.Event:
     event = asyncio.Event()
     event.set()
@@ -314,6 +324,7 @@ class Agent:
     missed: int = 0  # rings missed in a row; from the first on they are asked after the others
     shift_ends_at: datetime | None = None  # as they said
     one_more: bool = False  # they take one more talk, however near the end of their shift
+    help: Help | None = None  # that they asked for
     phone_away: bool = False  # the engine does not know where their phone is
     exposure: Exposure = field(default_factory=Exposure)
     rest: WrapUp | None = None  # the wrap-up they are in, or that a caller interrupted

@@ -16,6 +16,7 @@ from cti import clock
 from cti.people import choosing
 from cti.people.agents import CHOSEN_BY_AGENTS, Agent, Presence, Role, WrapUp
 from cti.people.choosing import LINES, ON_DUTY, Need
+from cti.people.help import Helping
 from cti.people.kept import KeptPresences, PresenceStore
 from cti.tasks import Group
 
@@ -48,6 +49,7 @@ class Team:
         self.agents = {agent.id: agent for agent in agents}
         self.changed = asyncio.Event()  # somebody's presence changed: lines look again
         self.presence_moved: Callable[[], None] = lambda: None
+        self.helping = Helping(self.agents)
         self._kept = KeptPresences(store)
         self.moved: Callable[[Agent], None] = lambda _: None  # each change, as it happens
         self._on_wrapup = on_wrapup
@@ -367,6 +369,7 @@ class Team:
                 continue
             if agent.presence is not Presence.LOGGED_OUT:
                 self._set(agent, Presence.LOGGED_OUT, None, None)
+            self.helping.over(agent)
             del self.agents[id_]
             self.presence_moved()
 
@@ -432,6 +435,7 @@ class Team:
             "dispositions": [{"id": i, "label": label} for i, label in DISPOSITIONS.items()],
             "system": self._system_view(agent),
             "alerts": self._alerts_for(agent),
+            **self.helping.shown_to(agent),
         }
 
     # -- what goes on by itself -----------------------------------------------
@@ -445,6 +449,7 @@ class Team:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(LOOKED_EVERY_SECONDS)
+            self.helping.look()
             now = clock.monotonic()
             for agent in list(self.agents.values()):
                 rest_is_over = agent.rest is not None and agent.rest.ends_at <= now

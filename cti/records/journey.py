@@ -211,7 +211,8 @@ SENTENCES: Mapping[str, Words] = {
         "Fin : {outcome}, {talked}, {ended_by}.", "End: {outcome}, {talked}, {ended_by}."
     ),
 }
-SILENT = frozenset({"call.stage", "call.restated"})  # of themselves; some stages have sentences
+# Of themselves; some stages have sentences. Duty is of a person, and of no call.
+SILENT = frozenset({"call.stage", "call.restated", "duty"})
 _UNKNOWN = _words("({type})", "({type})")  # written by a newer version, perhaps
 
 OUTCOMES: Mapping[str, Words] = {

@@ -2,11 +2,11 @@
 
 A stolen copy of this file tells the names of the team, their phones' accounts (not their
 passwords), who has a telephone of their own (its number is sealed, with a key kept elsewhere),
-what they were doing, and the ids of calls. It opens no door: of a session it holds the hash
-of 256 random bits, which cannot be turned back, and a token for forms that is worth nothing
-without them; of a password it holds nothing. Who can *write* it could let anybody in, and can
-write the keys and the database beside it just as well; so a file that other accounts may
-touch is not believed.
+what they were doing, who had asked for help, and the ids of calls. It opens no door: of a session
+it holds the hash of 256 random bits, which cannot be turned back, and a token for forms that is
+worth nothing without them; of a password it holds nothing. Who can *write* it could let anybody
+in, and can write the keys and the database beside it just as well; so a file that other accounts
+may touch is not believed.
 """
 
 from __future__ import annotations
@@ -185,6 +185,9 @@ def _row(raw: dict[str, Any]) -> AgentRow:
     if raw.get("following") is not None:
         presence, reason = raw["following"]
         sets["following"] = presence, reason
+    if raw.get("help") is not None:
+        since_at, call_id, by = raw["help"]
+        sets["help"] = datetime.fromisoformat(since_at), call_id, by
     return AgentRow(**{**raw, **sets, **moments, "own_number_sealed": own})
 
 

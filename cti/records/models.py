@@ -154,6 +154,7 @@ class Leg(Base):
     """One phone line inside a call, with a role."""
 
     __tablename__ = "legs"
+    __table_args__ = (Index(None, "agent_id", "answered_at"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     call_id: Mapped[str] = mapped_column(ForeignKey("calls.id", ondelete="CASCADE"), index=True)
@@ -205,6 +206,31 @@ class Sealed(Base):
     key_id: Mapped[str]
     purpose: Mapped[str]
     purge_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Note(Base):
+    """What one agent wrote about a call: its answers are in ``sealed``, each with its own end."""
+
+    __tablename__ = "notes"
+
+    call_id: Mapped[str] = mapped_column(
+        ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True
+    )
+    agent_id: Mapped[str] = mapped_column(primary_key=True)
+    form: Mapped[str]  # the version it was written with
+    version: Mapped[int]  # one more at each change
+    saved_at: Mapped[datetime]
+    purge_at: Mapped[datetime] = mapped_column(index=True)  # when the last of its answers is gone
+
+
+class Duty(Base):
+    """Somebody was on duty from then to then. A stretch still going on grows as it lasts."""
+
+    __tablename__ = "duty"
+
+    agent_id: Mapped[str] = mapped_column(primary_key=True)
+    from_at: Mapped[datetime] = mapped_column(primary_key=True)
+    to_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class JournalPosition(Base):

@@ -63,6 +63,9 @@ class AgentRow:
     following: tuple[str, str | None] | None = None  # presence and reason, after their call
     shift_ends_at: datetime | None = None
     one_more: bool = False
+    help: tuple[datetime, str | None, str | None] | None = (
+        None  # since when, in which call, by whom
+    )
 
 
 @dataclass(frozen=True)

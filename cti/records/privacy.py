@@ -22,10 +22,11 @@ from sqlalchemy import CursorResult, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cti.records.database import Database
-from cti.records.models import Sealed
+from cti.records.models import Duty, Note, Sealed
 
 NUMBER_KEPT: Final = timedelta(hours=24)
 HANDOVER_KEPT: Final = timedelta(hours=24)
+DUTY_KEPT: Final = timedelta(days=396)  # thirteen months: a year can be looked back on
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 KEY_USES: Final = ("ref", "seal", "login")
@@ -180,11 +181,13 @@ def _read_key(path: Path) -> bytes:
 
 
 async def purge(database: Database, now: datetime) -> int:
-    """Delete what was sealed and is past its day, leaving no trace; returns how many it was."""
+    """Delete what is past its day, leaving no trace; returns how many sealed things it was."""
 
     async def delete_old(session: AsyncSession) -> int:
         gone = await session.execute(delete(Sealed).where(Sealed.purge_at <= now))
         assert isinstance(gone, CursorResult)
+        await session.execute(delete(Note).where(Note.purge_at <= now))
+        await session.execute(delete(Duty).where(Duty.to_at <= now - DUTY_KEPT))
         return gone.rowcount
 
     count = await database.write(delete_old)

@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cti import clock
 from cti.records.database import Database, DatabaseAway
 from cti.records.journal import Entry, Journal
-from cti.records.models import Call, Event, JournalPosition, Leg, Sealed
+from cti.records.models import Call, Duty, Event, JournalPosition, Leg, Sealed
 from cti.records.privacy import HANDOVER_KEPT, NUMBER_KEPT, Keys, Phone, SealBroken
 
 log = logging.getLogger(__name__)
@@ -240,6 +240,11 @@ class Records:
         """What the call came to, as the agent says in wrap-up; may come after ``closed``."""
         data = {"call_id": call_id, "agent_id": agent_id, "disposition": disposition}
         self._append("call.disposition", data)
+
+    def on_duty(self, agent_id: str, from_at: datetime, to_at: datetime) -> None:
+        """Somebody was on duty. Saying a later end of the same stretch makes it longer."""
+        data = {"agent_id": agent_id, "from": _stamp(from_at), "to": _stamp(to_at)}
+        self._append("duty", data)
 
     def event(
         self, type_: str, call_id: str | None = None, agent_id: str | None = None, **data: Any
@@ -488,6 +493,15 @@ async def _apply(session: AsyncSession, journal_id: str, entry: Entry) -> None:
     """Turn one entry into rows. Runs inside the transaction that also moves the position."""
     data = entry.data
     call_id = data.get("call_id")
+    if entry.op == "duty":  # no event: events are kept for ever
+        await session.merge(
+            Duty(
+                agent_id=data["agent_id"],
+                from_at=_moment(data["from"]),
+                to_at=_moment(data["to"]),
+            )
+        )
+        return
     session.add(event_row(journal_id, entry))
     if entry.op == "event":
         return

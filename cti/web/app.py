@@ -34,6 +34,8 @@ from cti.web.door import (
     guard,
     is_page,
 )
+from cti.web.mine import my_calls, my_hours
+from cti.web.notes import WRITING, Writing, cards, form, read_note, save_note
 from cti.web.phone import (
     PHONE_OWNERS,
     PHONE_SOCKETS,
@@ -118,6 +120,7 @@ def make_app(
     figures: Figures = dict,
     sessions: KnownSessions | None = None,
     phones: Phones | None = None,
+    writing: Writing | None = None,
 ) -> web.Application:
     """Build the web application. ``health`` returns "ok" or "degraded".
 
@@ -140,6 +143,7 @@ def make_app(
         loader=jinja2.FileSystemLoader(DESK), autoescape=True, undefined=jinja2.StrictUndefined
     )
     app[WRAP_UP_SECONDS] = settings.wrap_up_seconds
+    app[WRITING] = writing
     app[HEALTH] = health
     app[FIGURES] = figures
     app[DEMO_CALL] = demo_call
@@ -151,6 +155,12 @@ def make_app(
     post("/api/v1/login", login)
     post("/api/v1/logout", logout)
     get("/api/v1/me", me)
+    get("/api/v1/form", form)
+    get("/api/v1/cards", cards)
+    get("/api/v1/calls/{call}/note", read_note)
+    app.router.add_put("/api/v1/calls/{call}/note", save_note)
+    get("/api/v1/my/hours", my_hours)
+    get("/api/v1/my/calls", my_calls)
     if demo_call is not None:
         post("/api/v1/demo/call", simulate_call)
     post("/api/v1/phone", open_phone)

@@ -172,6 +172,22 @@ class DutySet(Closed):
     one_more: bool | None = None
 
 
+class HelpAsk(Closed):
+    """I need help now, in this call or in none. Asking again while it waits changes nothing."""
+
+    call: Name | None = None
+
+
+class HelpAnswer(Closed):
+    """I see to this agent. For supervisors, facilitators and regulators."""
+
+    agent: Name
+
+
+class HelpEnd(Closed):
+    """I need no help any more."""
+
+
 class Ack(Closed):
     """Every frame up to ``seq`` has been displayed to me."""
 
@@ -200,6 +216,9 @@ OPS: dict[str, type[Closed]] = {
     "call.quality": CallQuality,
     "wrapup.done": WrapupDone,
     "wrapup.extend": WrapupExtend,
+    "help.ask": HelpAsk,
+    "help.answer": HelpAnswer,
+    "help.end": HelpEnd,
     "ack": Ack,
     "resume": Resume,
 }
@@ -374,8 +393,9 @@ class SystemView(Open):
     reasons: list[str] = Field(
         description="what is missing: database_away (sheets and figures follow later; signing in "
         "anew must wait), database_version (likewise, until somebody acts), journal_disk (the "
-        "disk takes nothing more: what happens is held in memory), flow_refused (a flow, relay or "
-        "situation cannot be read: callers hear the one before; told to supervisors and admins)"
+        "disk takes nothing more: what happens is held in memory), flow_refused (a flow, relay, "
+        "situation, form or card cannot be read: the one before stays; told to supervisors and "
+        "admins)"
     )
     advice: str | None = Field(
         default=None, description="what to do about it; told to supervisors and admins alone"
@@ -405,6 +425,45 @@ class Suggestion(Open):
     reasons: list[Reason]
 
 
+class HelpAsked(Open):
+    """A colleague needs help now; told to supervisors, facilitators and regulators."""
+
+    agent: str = Field(description="their id, for help.answer")
+    name: str
+    call: CallRef | None = Field(description="the call they had as they asked")
+    since: AwareDatetime
+
+
+class HelpWaiting(Open):
+    """The help that this agent asked for; told again when somebody sees it, or nobody any more."""
+
+    call: CallRef | None
+    since: AwareDatetime
+    seen: bool = Field(description="a colleague who may answer has a screen open")
+    advice: Reason | None = Field(
+        description="nobody_sees_it: what to do meanwhile; null: it is seen, or answered"
+    )
+    by: Named | None = Field(description="who sees to it; null: nobody has answered yet")
+
+
+class HelpAnswered(Open):
+    """A colleague sees to this agent."""
+
+    by: str = Field(description="their id")
+    name: str
+
+
+class HelpOver(Open):
+    """A request for help is over, for who asked and for who could answer."""
+
+    agent: str = Field(description="the id of who asked")
+    reason: Literal["answered", "over", "too_long"] = Field(
+        description="answered: by a colleague; over: the agent needs none any more; too_long: it "
+        "was asked an hour ago"
+    )
+    by: Named | None = Field(description="who answered")
+
+
 class Snapshot(Open):
     """All that a screen must show now: replaces everything it knew."""
 
@@ -424,6 +483,14 @@ class Snapshot(Open):
     system: SystemView
     alerts: list[TeamAlert] = Field(
         default=[], description="for supervisors: of colleagues who have not come back since"
+    )
+    help: HelpWaiting | None = Field(
+        default=None,
+        description="what this agent asked for. A screen that knew of some and reads null here "
+        "tells the agent that it was lost, and that they may ask again",
+    )
+    helps: list[HelpAsked] = Field(
+        default=[], description="for who may answer: not answered yet, as in help.asked"
     )
 
 
@@ -546,6 +613,10 @@ EVENTS: dict[str, type[Open]] = {
     "presence.asked": PresenceAsked,
     "duty.changed": DutyView,
     "team.alert": TeamAlert,
+    "help.asked": HelpAsked,
+    "help.waiting": HelpWaiting,
+    "help.answered": HelpAnswered,
+    "help.over": HelpOver,
     "system.changed": SystemView,
     "call.offered": CallOffered,
     "call.updated": CallUpdated,

@@ -33,6 +33,7 @@ from cti.people.agents import (
     Presence,
     TakeBack,
 )
+from cti.people.help import Helping
 from cti.web import words
 from cti.web.door import EVERYONE, GUARD, SESSION, WHO, Guard, Session, allow
 from cti.web.frames import (
@@ -50,6 +51,9 @@ from cti.web.frames import (
     CallTakeBack,
     Closed,
     DutySet,
+    HelpAnswer,
+    HelpAsk,
+    HelpEnd,
     PresenceHere,
     PresenceSet,
     Resume,
@@ -82,6 +86,10 @@ class Team(Protocol):
     @property
     def agents(self) -> Mapping[str, Agent]:
         """Everybody, by id."""
+
+    @property
+    def helping(self) -> Helping:
+        """The requests for help."""
 
     async def set_presence(
         self, agent: Agent, presence: Presence, reason: str | None
@@ -361,6 +369,13 @@ class Screen:
                 return None
             case DutySet(ends_at=ends_at, one_more=one_more):
                 return self._team.set_duty(agent, ends_at, one_more)
+            case HelpAsk(call=call_or_none):
+                return self._team.helping.ask(agent, call_or_none)
+            case HelpAnswer(agent=agent_id):
+                return self._team.helping.answer(agent, agent_id)
+            case HelpEnd():
+                self._team.helping.over(agent)
+                return None
             case WrapupExtend(call=call):
                 return self._team.extend_wrap_up(agent, call)
             case WrapupDone(call=call, disposition=disposition):

@@ -44,11 +44,78 @@ _COMMANDS = {
     "no_such_time": "La fin de service se dit avec son fuseau, dans les 24 heures qui viennent.",
     "not_yours_to_set": "La ligne change cet état d'elle-même. "
     "Choisissez Disponible, En pause ou Fin de service.",
+    "help_too_often": "Vous venez de demander de l'aide plusieurs fois. Attendez une minute : "
+    "ce que vous avez demandé a été montré.",
+    "not_a_helper": "Répondre à une demande d'aide revient à la supervision, à la facilitation "
+    "et à la régulation.",
+    "no_such_help": "Cette demande d'aide n'attend plus : un collègue y a répondu, "
+    "ou la personne n'en a plus besoin.",
     "bad_json": "Le message n'est pas du JSON lisible. Envoyez un objet JSON en texte UTF-8.",
     "bad_frame": "Il manque quelque chose au message, ou un champ y est de trop.",
     "unknown_op": "Cette commande n'existe pas. Les commandes sont dans /cti/v1/asyncapi.json.",
     "internal": "Quelque chose n'a pas fonctionné de notre côté. L'appel, lui, continue. "
     "Réessayez dans un instant.",
+}
+
+# What cannot be done with a note, a form, or one's own hours and calls: in French, in English.
+_WRITING = {
+    "no_form": (
+        "Cette ligne n'a pas de formulaire à remplir.",
+        "This line has no form to fill in.",
+    ),
+    "note_closed": (
+        "Cette note n'est pas ouverte pour vous : elle l'est à qui a parlé dans cet appel, "
+        "et deux heures de plus.",
+        "This note is not open to you: it is to who talked in this call, and for two hours more.",
+    ),
+    "bad_note": (
+        "La note n'a pas pu être lue. Votre texte reste sur cette page : rechargez-la après "
+        "l'avoir copié.",
+        "The note could not be read. Your text stays on this page: copy it, then reload the page.",
+    ),
+    "form_changed": (
+        "Le formulaire a changé. Votre texte reste sur cette page : rechargez-la après "
+        "l'avoir copié.",
+        "The form has changed. Your text stays on this page: copy it, then reload the page.",
+    ),
+    "unknown_field": (
+        "La note contient un champ que la ligne ne connaît pas : rien n'a été enregistré, "
+        "votre texte reste sur cette page.",
+        "The note holds a field that the line does not know: nothing was saved, your text stays "
+        "on this page.",
+    ),
+    "bad_value": (
+        "Une réponse ne convient pas à sa question : rien n'a été enregistré, votre texte reste "
+        "sur cette page. Corrigez-la.",
+        "One answer does not fit its question: nothing was saved, your text stays on this page. "
+        "Mend it.",
+    ),
+    "text_too_long": (
+        "Ce texte est trop long : 4 000 caractères au plus. Rien n'a été enregistré, il reste sur "
+        "cette page. Raccourcissez-le.",
+        "This text is too long: 4,000 characters at most. Nothing was saved, it stays on this "
+        "page. Shorten it.",
+    ),
+    "changed_elsewhere": (
+        "Cette note a été modifiée sur une autre page. Voici ce qu'elle contient maintenant ; "
+        "votre texte reste sur celle-ci.",
+        "This note was changed on another page. Here is what it holds now; your text stays on "
+        "this one.",
+    ),
+    "database_away": (
+        "La ligne ne peut pas enregistrer ni relire pour le moment. Votre texte reste sur cette "
+        "page, qui réessaie toute seule ; les appels continuent.",
+        "The line can neither save nor read back for now. Your text stays on this page, which "
+        "tries again by itself; calls go on.",
+    ),
+    "note_unreadable": (
+        "Cette note ne peut pas être relue. Prévenez la coordination ; l'appel continue.",
+        "This note cannot be read back. Tell the coordination; the call goes on.",
+    ),
+    "bad_days": (
+        "Demandez un nombre de jours entre 1 et 366.",
+        "Ask for a number of days between 1 and 366.",
+    ),
 }
 
 _PAGES = {
@@ -92,6 +159,11 @@ FORM_TOO_OLD = "Cette page était ouverte depuis trop longtemps. Entrez vos acc�
 def command_error(code: str) -> str:
     """Say an error code of a command in a sentence; codes nobody wrote for get a plain one."""
     return _COMMANDS.get(code, "Ce n'est pas possible pour le moment. Réessayez dans un instant.")
+
+
+def writing_error(code: str) -> tuple[str, str]:
+    """Say why something could not be written or read back, in French and in English."""
+    return _WRITING[code]
 
 
 def page_error(status: int) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from cti.asterisk.own_phone import Refusal
 from cti.calls.outside import NOT_READY
 from cti.people.team import REASONS_CHOSEN
 from cti.web import words
-from cti.web.frames import CallSound, OtherAgent, PresenceView
+from cti.web.frames import CallSound, HelpOver, OtherAgent, PresenceView
 
 ROOT = Path(__file__).parents[2]
 WORDS = (ROOT / "cti/desk/src/words.ts").read_text(encoding="utf-8")
@@ -130,6 +130,7 @@ def values(model: type[BaseModel], field: str) -> set[str]:
             texts("cti/people/team.py", ".alert", 0) | texts("cti/calls/outside.py", ".alert", 0),
             {"missed", "trunk_dead"},
         ),
+        ("HELP_OVER", values(HelpOver, "reason"), {"answered", "over"}),
         ("CAME_BACK", assigned("cti/calls/handover.py", "reason"), {"not_answered"}),
         ("NOT_JOINED", texts("cti/calls/handover.py", "_not_joined", 2), {"nobody_there"}),
         (
@@ -179,6 +180,7 @@ REFUSING = {
     "cti/calls/closing.py": {"refusal"},
     "cti/people/agents.py": {"decide"},
     "cti/calls/browsers.py": {"check"},
+    "cti/people/help.py": {"ask", "answer"},
     "cti/people/team.py": {"set_presence", "set_duty", "extend_wrap_up", "wrapup_done"},
 }
 

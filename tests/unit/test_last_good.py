@@ -32,6 +32,7 @@ ROSA = AgentRow(
     following=("NOT_READY", "debriefing"),
     shift_ends_at=NOON + timedelta(hours=3),
     one_more=True,
+    help=(NOON, "a" * 32, None),
 )
 SESSION = KnownSession("rosa", CSRF, NOON + timedelta(hours=12), NOON)
 

@@ -25,7 +25,7 @@ from cti.people.team import Team
 from cti.records import last_good
 from cti.records.database import DatabaseAway, WrongVersion, create_database
 from cti.records.migrating import migrate
-from cti.records.people import PeopleStore, hashed
+from cti.records.people import AgentRow, PeopleStore, hashed
 from cti.records.privacy import Keys
 from cti.standby import Standby
 
@@ -262,6 +262,29 @@ async def test_what_was_said_of_a_shift_and_of_after_a_call_outlives_us(house: H
             None,
             None,
         )
+
+
+def kept_people(house: House) -> list[AgentRow]:
+    kept = house.kept()
+    return kept.people if kept else []
+
+
+async def test_a_request_for_help_outlives_us(house: House) -> None:
+    async with house.started():
+        rosa, lea = house.rosa(), house.team.agents["lea"]
+        house.team.move(rosa, Presence.TALKING, None, CALL)
+        assert house.team.helping.ask(rosa, CALL) is None
+        assert house.team.helping.ask(lea, None) is None
+        assert house.team.helping.answer(rosa, "lea") is None
+        asked = rosa.help, lea.help
+        await until(lambda: [row.help is not None for row in kept_people(house)] == [True, True])
+    async with house.started():
+        assert (house.rosa().help, house.team.agents["lea"].help) == asked
+        assert house.team.snapshot(house.rosa())["help"]["call"] == {"id": CALL}
+        house.team.helping.over(house.rosa())
+        await until(lambda: [row.id for row in kept_people(house) if row.help] == ["lea"])
+    async with house.started():
+        assert house.rosa().help is None
 
 
 async def test_another_version_is_left_alone_and_said_until_it_is_right(

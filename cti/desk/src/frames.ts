@@ -209,6 +209,50 @@ export interface Hello {
   heartbeat_seconds: number;
 }
 
+// I see to this agent. For supervisors, facilitators and regulators.
+export interface HelpAnswer {
+  agent: string;
+}
+
+// A colleague sees to this agent.
+export interface HelpAnswered {
+  by: string;
+  name: string;
+}
+
+// I need help now, in this call or in none. Asking again while it waits changes nothing.
+export interface HelpAsk {
+  call?: string | null;
+}
+
+// A colleague needs help now; told to supervisors, facilitators and regulators.
+export interface HelpAsked {
+  agent: string;
+  name: string;
+  call: CallRef | null;
+  since: string;
+}
+
+// I need no help any more.
+export interface HelpEnd {
+}
+
+// A request for help is over, for who asked and for who could answer.
+export interface HelpOver {
+  agent: string;
+  reason: "answered" | "over" | "too_long";
+  by: Named | null;
+}
+
+// The help that this agent asked for; told again when somebody sees it, or nobody any more.
+export interface HelpWaiting {
+  call: CallRef | null;
+  since: string;
+  seen: boolean;
+  advice: Reason | null;
+  by: Named | null;
+}
+
 // Something to choose in a list.
 export interface Labelled {
   id: string;
@@ -292,6 +336,8 @@ export interface Snapshot {
   dispositions: Labelled[];
   system: SystemView;
   alerts: TeamAlert[];
+  help: HelpWaiting | null;
+  helps: HelpAsked[];
 }
 
 // Whether both sides of the talk are heard, and what to do when one is not.
@@ -353,6 +399,10 @@ export interface Events {
   "presence.asked": PresenceAsked;
   "duty.changed": DutyView;
   "team.alert": TeamAlert;
+  "help.asked": HelpAsked;
+  "help.waiting": HelpWaiting;
+  "help.answered": HelpAnswered;
+  "help.over": HelpOver;
   "system.changed": SystemView;
   "call.offered": CallOffered;
   "call.updated": CallUpdated;
@@ -384,6 +434,9 @@ export interface Ops {
   "call.quality": CallQuality;
   "wrapup.done": WrapupDone;
   "wrapup.extend": WrapupExtend;
+  "help.ask": HelpAsk;
+  "help.answer": HelpAnswer;
+  "help.end": HelpEnd;
   "ack": Ack;
   "resume": Resume;
 }

@@ -91,6 +91,13 @@ export const ALERTS: Named = {
   trunk_dead: (name) => `Le téléphone personnel de ${name} n'a pas pu sonner : l'opérateur de la ligne ne répond pas. Les autres téléphones personnels non plus, sans doute.`,
 };
 
+// Why a request for help is over. Who asked, and who answered, are named beside it.
+export const HELP_OVER: Words = {
+  answered: "Un collègue y répond.",
+  over: "La personne n'en a plus besoin.",
+  too_long: "Cette demande date d'une heure : elle n'est plus affichée. Elle peut être faite de nouveau.",
+};
+
 // What is missing behind the line, and what it means for the agent: the gravest first.
 export const MISSING: Record<string, [string, string]> = {
   journal_disk: ["Les appels continuent. Le disque de la ligne est plein : prévenez la coordination.", "Calls go on. The line's disk is full: tell the coordination."],
@@ -211,6 +218,7 @@ export const ROLES: Words = {
   regulator: "Régulation",
   listener: "Écoute",
   supervisor: "Supervision",
+  facilitator: "Facilitation",
   admin: "Administration",
   regulators: "Régulation",
   listeners: "Écoute",
