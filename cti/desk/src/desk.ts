@@ -4,6 +4,10 @@
 // wire.js the connection, presence.js what I can take, talk.js with a caller.
 
 import type { Events } from "./frames.js";
+import { renderCards, startCards } from "./cards.js";
+import { helpIs, receiveOfHelp, renderHelp } from "./help.js";
+import { startMine } from "./mine.js";
+import { renderNote } from "./note.js";
 import { answer, canAnswer, rememberTalk, startHandset } from "./handset.js";
 import { say } from "./language.js";
 import { $, busyWhile, desk, lasting, lower, notice, nowSeconds, put, show, sincePresence } from "./page.js";
@@ -22,6 +26,7 @@ function receive(frame: Frame, again: boolean): void {
   // A frame from before the snapshot tells what happened; the snapshot already says what is.
   if (again) return tellPast(frame);
   if (receiveOfTalk(frame)) return render();
+  if (receiveOfHelp(frame.type, frame.data)) return;
   (EVENTS[frame.type] as ((data: Frame["data"]) => void) | undefined)?.(frame.data);
 }
 
@@ -31,6 +36,7 @@ const EVENTS: { [T in keyof Events]?: (data: Events[T]) => void } = {
     const callBefore = desk.call?.id;
     desk.snapshot = data;
     desk.begun = true;
+    helpIs(data);
     // Only now do the keys and the buttons do anything.
     showWire(true);
     showCut("");
@@ -209,6 +215,9 @@ function render(): void {
   renderTalk();
   renderRest();
   renderDispositions();
+  renderNote();
+  renderCards();
+  renderHelp();
   rememberTalk();
   tick();
   flashTitle();
@@ -446,3 +455,5 @@ window.setInterval(tick, 1000);
 forgetTalk();
 start(receive);
 startHandset(render);
+startMine();
+void startCards();

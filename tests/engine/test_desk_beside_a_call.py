@@ -1,0 +1,103 @@
+"""What an agent has beside a call, in a real browser on the real line: note, cards, help, hours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, expect
+
+from tests.browser_phone import AtTheDesk, chromium_speaking
+from tests.line import NUMBER, Line
+
+ROSA_HZ = 880
+TYPED = "Attend une réponse du service de nuit."
+pytestmark = pytest.mark.timeout(150)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
+    async with chromium_speaking(tmp_path_factory.mktemp("rosa"), ROSA_HZ) as one:
+        yield one
+
+
+async def test_a_note_keeps_itself_and_is_there_again_after_a_reload(
+    line: Line, browser: Browser
+) -> None:
+    async with (
+        AtTheDesk.at(line, browser, "rosa") as rosa,
+        line.caller(hz=440) as telephone,
+    ):
+        await rosa.answers_here()
+        await expect(rosa.page.locator("#note")).to_be_hidden()
+        call = await telephone.call(NUMBER)
+        await rosa.page.get_by_role("button", name="Répondre", exact=True).click(timeout=10_000)
+        note = rosa.page.locator("#note")
+        await expect(note.get_by_text("Rien d'écrit pour le moment.")).to_be_visible(timeout=8_000)
+        await note.get_by_label("Note", exact=True).fill(TYPED)
+        await note.get_by_label("Solitude").check()
+        await note.get_by_label("Oui").check()
+        await expect(note.get_by_text("Gardée à")).to_be_visible(timeout=6_000)
+        await asyncio.sleep(9)  # a talk of less is judged to be a phone that drops calls
+        await rosa.page.reload()
+        await expect(note.get_by_label("Note", exact=True)).to_have_value(TYPED, timeout=10_000)
+        await expect(note.get_by_label("Solitude")).to_be_checked()
+        await expect(note.get_by_label("Oui")).to_be_checked()
+        await call.hears(ROSA_HZ, 8)
+        await call.hang_up()
+        # What was kept can be read in no file of the line.
+        for path in line.settings.data.rglob("*"):
+            if path.is_file() and path.suffix in (".log", ".sqlite", ".sqlite-wal", ".journal"):
+                assert TYPED.encode() not in path.read_bytes(), path.name
+        assert rosa.complaints == []
+
+
+async def test_a_note_that_cannot_be_kept_says_so_and_is_kept_later(
+    line: Line, browser: Browser
+) -> None:
+    async with (
+        AtTheDesk.at(line, browser, "rosa") as rosa,
+        line.caller(hz=440) as telephone,
+    ):
+        await rosa.answers_here()
+        call = await telephone.call(NUMBER)
+        await rosa.page.get_by_role("button", name="Répondre", exact=True).click(timeout=10_000)
+        note = rosa.page.locator("#note")
+        await expect(note.get_by_text("Rien d'écrit pour le moment.")).to_be_visible(timeout=8_000)
+        await rosa.page.route("**/note", lambda route: route.fulfill(status=503, json={}))
+        await note.get_by_label("Note", exact=True).fill(TYPED)
+        await expect(note.get_by_text("la ligne réessaie")).to_be_visible(timeout=6_000)
+        await rosa.page.unroute("**/note")
+        await expect(note.get_by_text("Gardée à")).to_be_visible(timeout=8_000)
+        await call.hang_up()
+
+
+async def test_help_is_asked_with_one_button_and_a_colleague_sees_to_it(
+    line: Line, browser: Browser
+) -> None:
+    async with (
+        AtTheDesk.at(line, browser, "lea") as lea,
+        AtTheDesk.at(line, browser, "rosa") as rosa,
+    ):
+        await lea.page.get_by_role("button", name="J'ai besoin d'aide").click()
+        await expect(lea.page.get_by_text("quelqu'un le voit")).to_be_visible()
+        await expect(rosa.page.get_by_text("Léa a besoin d'aide")).to_be_visible()
+        await rosa.page.get_by_role("button", name="J'y vais").click()
+        await expect(lea.page.locator("#help").get_by_text("Rosa arrive.")).to_be_visible()
+        await expect(rosa.page.get_by_text("Léa a besoin d'aide")).to_be_hidden()
+        await lea.page.get_by_role("button", name="Ça va mieux").click()
+        await expect(lea.page.get_by_role("button", name="J'ai besoin d'aide")).to_be_visible()
+
+
+async def test_cards_and_hours_are_a_click_away(line: Line, browser: Browser) -> None:
+    async with AtTheDesk.at(line, browser, "rosa") as rosa:
+        await rosa.page.get_by_text("Des idées suicidaires").click()
+        await expect(rosa.page.get_by_text("brouillon").first).to_be_visible()
+        await expect(rosa.page.get_by_text("3114").first).to_be_visible()
+        await rosa.page.get_by_role("button", name="Mes heures").click()
+        figures = rosa.page.get_by_role("dialog", name="Mes heures et mes appels")
+        await expect(figures.get_by_text("En tout")).to_be_visible()
+        await figures.get_by_role("button", name="Fermer").click()
+        await expect(figures).to_be_hidden()
