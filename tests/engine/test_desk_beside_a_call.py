@@ -47,6 +47,12 @@ async def test_a_note_keeps_itself_and_is_there_again_after_a_reload(
         await expect(note.get_by_label("Oui")).to_be_checked()
         await call.hears(ROSA_HZ, 8)
         await call.hang_up()
+        await expect(rosa.page.locator("#call-title")).to_have_text("La personne a raccroché")
+        await rosa.page.get_by_role("button", name="Mes heures").click()
+        figures = rosa.page.get_by_role("dialog", name="Mes heures et mes appels")
+        await expect(figures.get_by_role("cell", name="Régulation").first).to_be_visible()
+        await figures.get_by_role("button", name="Fermer").click()
+        await expect(figures).to_be_hidden()
         # What was kept can be read in no file of the line.
         for path in line.settings.data.rglob("*"):
             if path.is_file() and path.suffix in (".log", ".sqlite", ".sqlite-wal", ".journal"):
@@ -91,13 +97,11 @@ async def test_help_is_asked_with_one_button_and_a_colleague_sees_to_it(
         await expect(lea.page.get_by_role("button", name="J'ai besoin d'aide")).to_be_visible()
 
 
-async def test_cards_and_hours_are_a_click_away(line: Line, browser: Browser) -> None:
+async def test_a_card_is_a_click_away_and_says_that_it_is_a_draft(
+    line: Line, browser: Browser
+) -> None:
     async with AtTheDesk.at(line, browser, "rosa") as rosa:
         await rosa.page.get_by_text("Des idées suicidaires").click()
-        await expect(rosa.page.get_by_text("brouillon").first).to_be_visible()
-        await expect(rosa.page.get_by_text("3114").first).to_be_visible()
-        await rosa.page.get_by_role("button", name="Mes heures").click()
-        figures = rosa.page.get_by_role("dialog", name="Mes heures et mes appels")
-        await expect(figures.get_by_text("En tout")).to_be_visible()
-        await figures.get_by_role("button", name="Fermer").click()
-        await expect(figures).to_be_hidden()
+        card = rosa.page.locator("[data-card=idees-suicidaires]")
+        await expect(card.get_by_text("brouillon")).to_be_visible()
+        await expect(card.get_by_text("Le 3114 répond jour et nuit")).to_be_visible()

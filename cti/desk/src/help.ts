@@ -39,9 +39,12 @@ export function receiveOfHelp(type: keyof Events, data: unknown): boolean {
     case "help.waiting":
       mine = data as HelpWaiting;
       break;
-    case "help.answered":
-      notice(WORDS.by((data as Events["help.answered"]).name));
+    case "help.answered": {
+      const { by, name } = data as Events["help.answered"];
+      if (mine) mine = { ...mine, by: { id: by, name }, advice: null };
+      notice(WORDS.by(name));
       break;
+    }
     case "help.asked":
       others = [...others.filter((one) => one.agent !== (data as HelpAsked).agent), data as HelpAsked];
       break;
