@@ -43,13 +43,13 @@ class Desk:
 
     async def sign_in(self, who: str = "rosa") -> None:
         await self.log_in(who)
-        await expect(self.page.get_by_text("Relié à la ligne")).to_be_visible()
+        await expect(self.page.locator("#wire")).to_have_attribute("data-on", "yes")
 
     async def log_in(self, who: str) -> None:
         await self.page.goto(self.address)
-        await self.page.get_by_label("Identifiant").fill(who)
-        await self.page.get_by_label("Mot de passe").fill(f"demo-{who}")
-        await self.page.get_by_role("button", name="Se connecter").click()
+        await self.page.locator("#username").fill(who)
+        await self.page.locator("#password").fill(f"demo-{who}")
+        await self.page.keyboard.press("Enter")
 
     async def acked(self, message: Message, who: str = "rosa") -> bool:
         return await self.house.agent(who).outbox.displayed(message, ACK_SECONDS_MAX)
@@ -83,7 +83,10 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def desk_at(
-    browser: Browser, demo_call: Callable[[], Awaitable[None]], dark: bool = False
+    browser: Browser,
+    demo_call: Callable[[], Awaitable[None]],
+    dark: bool = False,
+    locale: str = "fr-FR",
 ) -> AsyncIterator[Desk]:
     """A desk of a house of its own; whatever its scripts complain of fails at the end."""
     listening = socket.create_server(("127.0.0.1", 0))
@@ -93,7 +96,7 @@ async def desk_at(
     await runner.setup()
     await web.SockSite(runner, listening).start()
     context = await browser.new_context(
-        locale="fr-FR",
+        locale=locale,
         viewport={"width": 1280, "height": 720},
         color_scheme="dark" if dark else "light",
     )

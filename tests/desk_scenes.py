@@ -1,7 +1,7 @@
 """Moments of a day at the desk, for pictures and for whoever looks at the page: fictional, all.
 
 PYTHONPATH=. .venv/bin/python -m tests.desk_scenes docs          # the pictures of the README
-PYTHONPATH=. .venv/bin/python -m tests.desk_scenes FOLDER --all  # every scene, light and dark
+PYTHONPATH=. .venv/bin/python -m tests.desk_scenes FOLDER --all  # fr and en, light and dark
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 
 from playwright.async_api import expect
@@ -29,22 +30,26 @@ SUGGESTIONS = [
         "to": {"agent": "lea"},
         "label": "Léa",
         "reasons": [
-            {"code": "skill:deuil:3", "fr": "compétence : deuil (niveau 3)", "en": ""},
-            {"code": "free_minutes:12", "fr": "libre depuis 12 min", "en": ""},
+            {
+                "code": "skill:deuil:3",
+                "fr": "compétence : deuil (niveau 3)",
+                "en": "skill: deuil (level 3)",
+            },
+            {"code": "free_minutes:12", "fr": "libre depuis 12 min", "en": "free for 12 min"},
         ],
     },
     {
         "to": {"line": "listeners"},
         "label": "Écoutants",
         "reasons": [
-            {"code": "nobody_waits", "fr": "personne n'attend", "en": ""},
-            {"code": "free_people:2", "fr": "libres : 2", "en": ""},
+            {"code": "nobody_waits", "fr": "personne n'attend", "en": "nobody waits"},
+            {"code": "free_people:2", "fr": "libres : 2", "en": "free: 2"},
         ],
     },
     {
         "to": {"agent": "louis"},
         "label": "Louis",
-        "reasons": [{"code": "just_free", "fr": "vient de se libérer", "en": ""}],
+        "reasons": [{"code": "just_free", "fr": "vient de se libérer", "en": "has just come free"}],
     },
 ]
 LEA = {"id": "lea", "name": "Léa"}
@@ -79,7 +84,7 @@ async def talk(desk: Desk, who: str = "rosa", minutes: float = 4, **view: object
         agent.engagement.suggestions = list(SUGGESTIONS)
         house.tell(who, "call.suggestions", suggestions=SUGGESTIONS)
     house.team._tell_presence(agent)
-    await expect(desk.page.locator("#talk-time")).to_contain_text("Ensemble")
+    await expect(desk.page.locator("#talk-time")).not_to_be_empty()
 
 
 async def ready(desk: Desk) -> None:
@@ -101,7 +106,7 @@ async def orienting(desk: Desk) -> None:
     await talk(desk, told={"sujet": "deuil"})
     await desk.page.get_by_role("button", name="Léa").click()
     await desk.page.locator("#words").fill(HANDOVER)
-    await desk.page.get_by_text("Consulter d'abord").click()
+    await desk.page.locator("label:has([value=consult])").click()
 
 
 async def consulting(desk: Desk) -> None:
@@ -129,7 +134,8 @@ async def silent(desk: Desk) -> None:
     words = _words()
     sound = {
         "problem": "caller_silent",
-        "advice": words["caller_silent"]["silence"],
+        "advice": words["caller_silent"]["silence"]["fr"],
+        "advice_en": words["caller_silent"]["silence"]["en"],
         "say": words["say"]["fr"],
     }
     desk.house.tell("lea", "call.sound", **sound)
@@ -139,7 +145,8 @@ async def silent(desk: Desk) -> None:
 async def unheard(desk: Desk) -> None:
     """Nobody hears the agent."""
     await talk(desk, danger_level=2)
-    sound = {"problem": "no_voice", "advice": _words()["no_voice"]["silence"], "say": []}
+    advice = _words()["no_voice"]["silence"]
+    sound = {"problem": "no_voice", "advice": advice["fr"], "advice_en": advice["en"], "say": []}
     desk.house.told("rosa", sound=sound)
 
 
@@ -155,7 +162,7 @@ async def resting(desk: Desk) -> None:
     """The minutes after a talk."""
     await talk(desk, "lea", 18, tier="listeners")
     desk.house.end("lea", "caller_left")
-    await desk.page.get_by_label("Écoute", exact=True).check()
+    await desk.page.locator("[name=disposition][value=ecoute]").check()
 
 
 async def asked(desk: Desk) -> None:
@@ -194,19 +201,20 @@ SCENES: dict[str, Scene] = {
 README = ("offered", "orienting", "silent", "resting")
 
 
-async def draw(folder: Path, names: tuple[str, ...], darks: tuple[bool, ...]) -> None:
-    """One picture of each scene."""
+async def draw(folder: Path, names: tuple[str, ...], looks: tuple[tuple[str, bool], ...]) -> None:
+    """A picture of each scene in each look: its language, and whether it is dark."""
 
     async def nobody_calls() -> None:
         return
 
     async with chromium() as browser:
         for name in names:
-            for dark in darks:
-                async with desk_at(browser, nobody_calls, dark) as desk:
+            for locale, dark in looks:
+                async with desk_at(browser, nobody_calls, dark, locale) as desk:
                     await SCENES[name](desk)
                     await asyncio.sleep(0.4)
-                    path = folder / f"desk-{name}{'-dark' if dark else ''}.png"
+                    look = ("" if locale == "fr-FR" else "-en") + ("-dark" if dark else "")
+                    path = folder / f"desk-{name}{look}.png"
                     await desk.page.screenshot(path=path, animations="disabled")
 
 
@@ -216,6 +224,8 @@ if __name__ == "__main__":
         draw(
             Path(sys.argv[1]),
             tuple(SCENES) if everything else README,
-            (False, True) if everything else (False,),
+            tuple(product(("fr-FR", "en-GB"), (False, True)))
+            if everything
+            else (("fr-FR", False),),
         )
     )

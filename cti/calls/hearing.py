@@ -145,10 +145,11 @@ def _problem(call: Call, talk: Talk, agent: Ear, caller: Ear) -> tuple[str, Caus
 def _tell(call: Call, talk: Talk, found: tuple[str, Cause] | None) -> None:
     if talk not in call.talks:
         return
-    said: dict[str, Any] = {"problem": None, "advice": None, "say": []}
+    said: dict[str, Any] = {"problem": None, "advice": None, "advice_en": None, "say": []}
     if found is not None:
         problem, cause = found
-        said["problem"], said["advice"] = problem, _words()[problem][cause]
+        advice = _words()[problem][cause]
+        said |= {"problem": problem, "advice": advice["fr"], "advice_en": advice["en"]}
     if said["problem"] == "caller_silent":
         sentences = _words()["say"]
         said["say"] = sentences.get(call.caller.language, sentences["fr"])

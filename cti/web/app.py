@@ -34,6 +34,7 @@ from cti.web.door import (
     guard,
     is_page,
 )
+from cti.web.language import known_tongue, language_of, remember
 from cti.web.mine import my_calls, my_hours
 from cti.web.notes import WRITING, Writing, cards, form, read_note, save_note
 from cti.web.phone import (
@@ -152,6 +153,7 @@ def make_app(
     get("/login", login_page)
     post("/login", login_form)
     post("/logout", logout_form)
+    post("/language", choose_language)
     post("/api/v1/login", login)
     post("/api/v1/logout", logout)
     get("/api/v1/me", me)
@@ -224,15 +226,24 @@ async def errors_in_words(request: web.Request, handler: Handler) -> web.StreamR
     except Exception as trouble:  # noqa: BLE001  # the last net; its text may hold anything
         log.error("web.failed", extra={"kind": type(trouble).__name__})
         status = 500
-    title, advice = words.page_error(status)
+    title, advice = words.page_error(status, language_of(request))
     if is_page(request):
         return _page(request, "error.html", status, title=title, advice=advice)
     return _problem(status, f"http_{status}", f"{title}. {advice}")
 
 
 def _page(request: web.Request, template: str, status: int = 200, **values: Any) -> web.Response:
-    text = request.app[PAGES].get_template(template).render(**values)
+    text = _text(request, template, **values)
     return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
+
+
+def _text(request: web.Request, template: str, **values: Any) -> str:
+    tongue = language_of(request)
+
+    def say(fr: str, en: str) -> str:  # side by side in the page: no sentence lacks its English
+        return words.Words(fr, en).said(tongue)
+
+    return request.app[PAGES].get_template(template).render(language=tongue, say=say, **values)
 
 
 def _problem(status: int, code: str, message: str) -> web.Response:
@@ -249,15 +260,15 @@ async def login_page(request: web.Request) -> web.Response:
 
 
 def _login_page(
-    request: web.Request, status: int = 200, problem: str = "", problem_english: str = ""
+    request: web.Request, status: int = 200, problem: words.Words | None = None
 ) -> web.Response:
-    keeper = request.app[GUARD]
     response = web.Response(status=status, content_type="text/html", charset="utf-8")
-    token = keeper.new_form_token(response)
-    demo = request.app[DEMO_CALL] is not None
-    template = request.app[PAGES].get_template("login.html")
-    response.text = template.render(
-        token=token, problem=problem, problem_english=problem_english, demo=demo
+    response.text = _text(
+        request,
+        "login.html",
+        token=request.app[GUARD].new_form_token(response),
+        problem=problem and problem.said(language_of(request)),
+        demo=request.app[DEMO_CALL] is not None,
     )
     return response
 
@@ -274,9 +285,9 @@ async def login_form(request: web.Request) -> web.StreamResponse:
             request, str(form.get("username", "")), str(form.get("password", "")), "cookie"
         )
     except StoreAwayError:
-        return _login_page(request, 503, words.SIGN_IN_AWAY, words.SIGN_IN_AWAY_ENGLISH)
+        return _login_page(request, 503, words.SIGN_IN_AWAY)
     except RefusedError as refusal:
-        response = _login_page(request, _status(refusal), str(refusal))
+        response = _login_page(request, _status(refusal), refusal.why)
         _retry_after(response, refusal)
         return response
     response = web.Response(status=303, headers={"Location": "/"})
@@ -288,24 +299,24 @@ async def login_form(request: web.Request) -> web.StreamResponse:
 @allow("public")
 async def login(request: web.Request) -> web.Response:
     """``POST /api/v1/login``: a session as a cookie, and as a token for programs."""
+    tongue = language_of(request)
     # A page of another site can post a form here, but not JSON.
     if request.content_type != "application/json":
-        return _problem(415, "json_expected", "Envoyez du JSON (Content-Type: application/json).")
+        return _problem(415, "json_expected", words.JSON_EXPECTED.said(tongue))
     try:
         given = await request.json()
         username, password = given["username"], given["password"]
         if not (isinstance(username, str) and isinstance(password, str)):
             raise TypeError
     except (ValueError, KeyError, TypeError, RecursionError):
-        return _problem(400, "bad_request", 'Envoyez {"username": "…", "password": "…"}.')
+        return _problem(400, "bad_request", words.BAD_LOGIN.said(tongue))
     try:
         opened = await _sign_in(request, username, password, "token")
     except StoreAwayError:
-        both = f"{words.SIGN_IN_AWAY} {words.SIGN_IN_AWAY_ENGLISH}"
-        return _problem(503, "database_away", both)
+        return _problem(503, "database_away", words.SIGN_IN_AWAY.said(tongue))
     except RefusedError as refusal:
         code = "too_many_tries" if refusal.wait_seconds else "bad_credentials"
-        response = _problem(_status(refusal), code, str(refusal))
+        response = _problem(_status(refusal), code, refusal.why.said(tongue))
         _retry_after(response, refusal)
         return response
     response = web.json_response(
@@ -358,6 +369,17 @@ async def logout_form(request: web.Request) -> web.Response:
     """Sign out from the desk's button; works without any script."""
     response = web.Response(status=303, headers={"Location": "/login"})
     await _sign_out(request, response)
+    return response
+
+
+@allow("public")
+async def choose_language(request: web.Request) -> web.Response:
+    """``POST /language``: the pages of this browser are in French or in English from now on."""
+    tongue = known_tongue(str((await request.post()).get("language", "")))
+    if tongue is None:
+        raise web.HTTPBadRequest
+    response = web.Response(status=303, headers={"Location": "/"})
+    remember(response, tongue, request.app[GUARD].secure)
     return response
 
 

@@ -62,7 +62,8 @@ _ABOUT = (
     "come again with the same seq and id, or a snapshot comes when they are no longer kept. "
     "A frame seen twice counts once. Frames are at most 16 kB, 20 commands a second (40 at "
     "once). Close codes: 4401 signed out, 4008 the screen reads too slowly or writes "
-    "too fast, 4009 too many screens are open and this was the oldest."
+    "too fast, 4009 too many screens are open and this was the oldest. Sentences of refusals are "
+    "in French or English, by Accept-Language."
 )
 
 

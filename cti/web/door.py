@@ -110,8 +110,9 @@ class Door(Protocol):
 class RefusedError(Exception):
     """Signing in was refused; ``wait_seconds`` > 0 when it is because of too many tries."""
 
-    def __init__(self, sentence: str, wait_seconds: float = 0) -> None:
-        super().__init__(sentence)
+    def __init__(self, why: words.Words, wait_seconds: float = 0) -> None:
+        super().__init__(why.en)
+        self.why = why
         self.wait_seconds = wait_seconds
 
 
@@ -141,7 +142,7 @@ class Guard:
         self.form_cookie = "__Host-fil-form" if secure else "fil-form"
 
     async def sign_in(self, username: str, password: str, address: str, kind: Kind) -> Opened:
-        """Open a session. Raises RefusedError with a sentence for the person, or StoreAwayError.
+        """Open a session. Raises RefusedError with words for the person, or StoreAwayError.
 
         A store that is away counts no failure: nothing was tested.
         """

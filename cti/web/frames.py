@@ -331,7 +331,8 @@ class Sound(Open):
         description="no_voice: the caller cannot hear the agent; caller_silent: nothing is heard "
         "of the caller; null: heard again"
     )
-    advice: str | None = Field(description="what the agent can do about it")
+    advice: str | None = Field(description="what the agent can do about it, in French")
+    advice_en: str | None = Field(default=None, description="the same in English")
     say: list[str] = Field(
         default_factory=list, description="to a silent caller, in their language, in this order"
     )

@@ -16,6 +16,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from cti.people.agents import Agent
 from cti.web import words
 from cti.web.door import EVERYONE, GUARD, WHO, allow
+from cti.web.language import language_of
 from cti.web.screen import (
     CLOSE_SECONDS_MAX,
     HEARTBEAT_SECONDS,
@@ -81,7 +82,7 @@ async def open_phone(request: web.Request) -> web.Response:
     try:
         account = await phones.open(agent)
     except ConnectionError:
-        return _problem(503, "engine_away")
+        return _problem(503, "engine_away", request)
     for older in request.app[PHONE_SOCKETS].of(agent.id):
         older.stop(TAKEN_ELSEWHERE)
     request.app[PHONE_OWNERS][agent.id] = request.app[GUARD].secret_of(request)[0] or ""
@@ -96,12 +97,12 @@ async def check_phone(request: web.Request) -> web.Response:
     if phones is None:
         raise web.HTTPNotFound
     if code := await phones.check(request[WHO]):
-        return _problem(409, code)
+        return _problem(409, code, request)
     return web.json_response({"ok": True})
 
 
-def _problem(status: int, code: str) -> web.Response:
-    error = {"code": code, "message": words.command_error(code)}
+def _problem(status: int, code: str, request: web.Request) -> web.Response:
+    error = {"code": code, "message": words.command_error(code, language_of(request))}
     return web.json_response({"error": error}, status=status)
 
 

@@ -34,6 +34,7 @@ from cti.people.agents import (
     TakeBack,
 )
 from cti.people.help import Helping
+from cti.people.suggesting import Tongue
 from cti.web import words
 from cti.web.door import EVERYONE, GUARD, SESSION, WHO, Guard, Session, allow
 from cti.web.frames import (
@@ -60,6 +61,7 @@ from cti.web.frames import (
     WrapupDone,
     WrapupExtend,
 )
+from cti.web.language import language_of
 
 log = logging.getLogger(__name__)
 
@@ -219,13 +221,20 @@ class Screen:
     """One open websocket of one agent."""
 
     def __init__(
-        self, agent: Agent, team: Team, session: Session, secret: str, socket: web.WebSocketResponse
+        self,
+        agent: Agent,
+        team: Team,
+        session: Session,
+        secret: str,
+        socket: web.WebSocketResponse,
+        tongue: Tongue,
     ) -> None:
         self.agent = agent
         self.secret = secret
         self._team = team
         self._session = session
         self._socket = socket
+        self._tongue = tongue
         self._queue: asyncio.Queue[str] = asyncio.Queue(FRAMES_QUEUED_MAX)
         self._stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -303,7 +312,7 @@ class Screen:
             if message.type is WSMsgType.TEXT:
                 await self._answer(message.data)
             elif message.type is WSMsgType.BINARY:
-                self._queue_frame(_result(None, "bad_json"))
+                self._queue_frame(_result(None, "bad_json", self._tongue))
             else:
                 return
             # A burst is not an error: the socket is simply read more slowly for a while.
@@ -327,7 +336,7 @@ class Screen:
                 extra={"kind": type(trouble).__name__, "where": _where(trouble)},
             )
             error = "internal"
-        self._queue_frame(_result(id_, error))
+        self._queue_frame(_result(id_, error, self._tongue))
 
     async def _obey(self, command: Closed) -> str | None:
         agent = self.agent
@@ -437,8 +446,8 @@ def _orient(frame: CallOrient) -> Orient:
     )
 
 
-def _result(id_: str | int | None, error: str | None) -> dict[str, Any]:
-    problem = {"code": error, "message": words.command_error(error)} if error else None
+def _result(id_: str | int | None, error: str | None, tongue: Tongue) -> dict[str, Any]:
+    problem = {"code": error, "message": words.command_error(error, tongue)} if error else None
     return {"op": "result", "id": id_, "ok": error is None, "error": problem}
 
 
@@ -470,7 +479,8 @@ async def screen(request: web.Request) -> web.StreamResponse:
     )
     await socket.prepare(request)
     agent = request[WHO]
-    mine = Screen(agent, request.app[TEAM], request[SESSION], secret, socket)
+    tongue = language_of(request)
+    mine = Screen(agent, request.app[TEAM], request[SESSION], secret, socket, tongue)
     screens.add(mine)
     log.info("screen.opened", extra={"agent_id": agent.id})
     try:

@@ -272,7 +272,7 @@ async def test_what_is_missing_behind_the_line_is_said_calmly_and_the_words_go_w
     await expect(said).to_be_hidden()
     desk.house.team.system_is(["database_version"], "Run: fil migrate")
     await expect(said).to_be_visible()
-    await expect(desk.page.get_by_text("Calls go on.")).to_be_visible()
+    await expect(desk.page.get_by_text("Calls go on.")).to_have_count(0)
     await expect(desk.page.get_by_text("Run: fil migrate")).to_be_hidden()
     await desk.page.reload()  # the snapshot says it too
     await expect(said).to_be_visible()

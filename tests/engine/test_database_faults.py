@@ -453,7 +453,7 @@ async def start_without(line: Line, broken: Broken) -> None:
             await call.hears(AGENT_HZ, 3)
             status, said = await sign_in(line, "lea")
             assert (status, said["error"]["code"]) == (503, "database_away")
-            assert words.SIGN_IN_AWAY_ENGLISH in said["error"]["message"]
+            assert words.SIGN_IN_AWAY.fr in said["error"]["message"]
             await new_call.hang_up()
             await call.hang_up()
             await broken.meanwhile()

@@ -143,6 +143,8 @@ def test_a_phone_that_is_mute_from_the_first_is_told_of_and_so_is_its_mending(
     assert told_at(shown, None) - 15.5 < HEARD_AGAIN_SECONDS_MAX
     advice = [d["advice"] for _, _, type_, d in shown if type_ == "call.sound"]
     assert "On ne vous entend pas" in advice[0]
+    english = [d["advice_en"] for _, _, type_, d in shown if type_ == "call.sound"]
+    assert "You are not heard" in english[0]
     assert advice[1] is None
 
 

@@ -13,7 +13,8 @@ from pydantic import BaseModel
 
 from cti.asterisk.own_phone import Refusal
 from cti.calls.outside import NOT_READY
-from cti.people.team import REASONS_CHOSEN
+from cti.people.choosing import LINES
+from cti.people.team import DISPOSITIONS, REASONS_CHOSEN
 from cti.web import words
 from cti.web.frames import CallSound, HelpOver, OtherAgent, PresenceView
 
@@ -25,7 +26,7 @@ def sentences(name: str) -> set[str]:
     """The codes of one dictionary of the desk."""
     block = re.search(rf"^export const {name}(?:: [^=]+)? = {{\n(.*?)^}};", WORDS, re.S | re.M)
     assert block, name
-    found = re.findall(r"^  (\w+): ", block[1], re.M)
+    found = re.findall(r'^  "?([\w-]+)"?: ', block[1], re.M)
     assert len(found) == len(set(found)) > 0
     return set(found)
 
@@ -141,6 +142,8 @@ def values(model: type[BaseModel], field: str) -> set[str]:
             {"too_long", "colleague_left"},
         ),
         ("HEARD_AGAIN", texts("cti/calls/aside.py", "mute", 4), {"too_long"}),
+        ("LINES", set(LINES), {"listeners"}),
+        ("DISPOSITIONS", set(DISPOSITIONS), {"hors-sujet"}),
     ],
 )
 def test_each_code_has_its_sentence_and_each_sentence_its_code(

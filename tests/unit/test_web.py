@@ -17,6 +17,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from cti.people.agents import Role
+from cti.people.suggesting import Tongue
 from cti.web import typescript, words
 from cti.web.app import DESK, make_app
 from cti.web.door import GUARD, RefusedError, allow, roles_of
@@ -68,6 +69,7 @@ def test_every_address_says_who_may_use_it() -> None:
     assert public == {
         "GET /login",
         "POST /login",
+        "POST /language",
         "POST /api/v1/login",
         "GET /cti/v1/asyncapi.json",
         "GET /health",
@@ -242,15 +244,17 @@ async def test_who_is_signed_in_stays_so_while_the_store_is_away(
         assert (await client.get("/api/v1/me")).status == 401
 
 
-async def test_signing_in_while_the_store_is_away_is_said_in_two_languages_and_is_no_failure(
-    house: House, client: Client
+@pytest.mark.parametrize("language", ["fr", "en"])
+async def test_signing_in_while_the_store_is_away_is_said_and_is_no_failure(
+    house: House, client: Client, language: Tongue
 ) -> None:
     house.door.away = True
     form = {"form": await form_token(client), "username": "rosa", "password": "wrong"}
-    page = await client.post("/login", data=form, headers={"Origin": ORIGIN})
+    asking = {"Origin": ORIGIN, "Accept-Language": language}
+    page = await client.post("/login", data=form, headers=asking)
     assert page.status == 503
-    for text in (words.SIGN_IN_AWAY, words.SIGN_IN_AWAY_ENGLISH):
-        assert html.escape(text, quote=True) in await page.text()
+    text = words.SIGN_IN_AWAY.said(language)
+    assert html.escape(text, quote=True) in await page.text()
     answer = await client.post("/api/v1/login", json={"username": "rosa", "password": "wrong"})
     assert answer.status == 503
     assert (await answer.json())["error"]["code"] == "database_away"

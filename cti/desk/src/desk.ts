@@ -5,11 +5,14 @@
 
 import type { Events } from "./frames.js";
 import { answer, canAnswer, rememberTalk, startHandset } from "./handset.js";
+import { say } from "./language.js";
 import { $, busyWhile, desk, lasting, lower, notice, nowSeconds, put, show, sincePresence } from "./page.js";
 import { addAlert, choose, renderPresence, renderRest, tickRest } from "./presence.js";
 import { forgetTalk, hold, learn, mute, receiveOfTalk, renderPlaces, renderTalk, tickTalkLimits } from "./talk.js";
 import { command, refresh, showCut, showWire, start, type Frame } from "./wire.js";
-import { CAME_BACK, DANGER, ENDED, LANGUAGES, MISSING, NOT_JOINED, RETURNED, ROLES, STATES, WITHDRAWN } from "./words.js";
+import {
+  CAME_BACK, DANGER, DISPOSITIONS, ENDED, LANGUAGES, MISSING, NOT_JOINED, NO_LONGER_OFFERED, RETURNED, ROLES, STATES, WITHDRAWN,
+} from "./words.js";
 
 const LISTENING_SECONDS_GUIDE = 25 * 60; // a guide, never a limit
 
@@ -135,12 +138,12 @@ function tellPast(frame: Frame): void {
     render();
   }
   if (frame.type === "call.withdrawn" && desk.stage === "none") {
-    notice(`Pendant la coupure : ${lower(withdrawnWords(frame.data.reason))}`);
+    notice(`${say("Pendant la coupure :", "While you were cut off:")} ${lower(withdrawnWords(frame.data.reason))}`);
   }
 }
 
 function withdrawnWords(reason: string | null): string {
-  return WITHDRAWN[reason ?? ""] ?? "L'appel n'est plus proposé. Vous n'avez rien à faire.";
+  return WITHDRAWN[reason ?? ""] ?? NO_LONGER_OFFERED;
 }
 
 function leaveCall(): void {
@@ -155,16 +158,25 @@ async function wrapUp(event: SubmitEvent): Promise<void> {
   event.preventDefault();
   const chosen = $("wrapup").querySelector<HTMLInputElement>("input:checked");
   if (!chosen || !desk.wrapupCall) {
-    show($("problem"), "Choisissez ce qu'était cet appel, ou « Autre ».");
+    show($("problem"), say("Choisissez ce qu'était cet appel, ou « Autre ».", "Choose what this call was, or “Other”."));
     $("wrapup").querySelector("input")?.focus();
     return;
   }
   if (await command("wrapup.done", { call: desk.wrapupCall, disposition: chosen.value })) {
     leaveCall();
     render();
-    notice("Merci. L'appel est rangé.");
+    notice(say("Merci. L'appel est rangé.", "Thank you. The call is filed."));
     focusPresence();
   }
+}
+
+// Another language is another page: not in the middle of a call.
+function staySoInACall(event: SubmitEvent): void {
+  if (desk.stage !== "offered" && desk.stage !== "connected") return;
+  event.preventDefault();
+  notice(say(
+    "Un appel est en cours : la langue de la page se change quand il est fini.",
+    "A call is going on: the language of the page is changed once it is over."));
 }
 
 async function simulate(event: MouseEvent): Promise<void> {
@@ -173,10 +185,14 @@ async function simulate(event: MouseEvent): Promise<void> {
     const csrf = document.querySelector<HTMLMetaElement>("meta[name=csrf]")?.content ?? "";
     try {
       const answer = await fetch("/api/v1/demo/call", { method: "POST", headers: { "X-CSRF-Token": csrf } });
-      notice(answer.ok ? "L'appel est parti. Il arrivera à la première personne disponible." : "");
+      notice(answer.ok ? say(
+        "L'appel est parti. Il arrivera à la première personne disponible.",
+        "The call is on its way. It comes to the first person who is available.") : "");
       if (!answer.ok) show($("problem"), (await answer.json()).error.message);
     } catch {
-      show($("problem"), "L'appel n'a pas pu partir. Vérifiez la connexion, puis réessayez.");
+      show($("problem"), say(
+        "L'appel n'a pas pu partir. Vérifiez la connexion, puis réessayez.",
+        "The call could not be made. Check the connection, then try again."));
     }
   });
 }
@@ -204,10 +220,10 @@ function renderSystem(): void {
   $("system").hidden = !degraded;
   if (!degraded) return;
   const known = Object.keys(MISSING).find((reason) => reasons.includes(reason));
-  const [french, english] = MISSING[known ?? "database_away"] ?? ["", ""];
-  put($("system-words"), french);
-  put($("system-english"), english);
+  put($("system-words"), MISSING[known ?? "database_away"] ?? "");
   show($("system-advice"), advice ?? "");
+  // What the machine says to whoever looks after it: of flows in French, of the rest in English.
+  $("system-advice").lang = known === "flow_refused" ? "fr" : "en";
 }
 
 function renderTeam(): void {
@@ -245,15 +261,16 @@ function renderCall(): void {
   $("call-danger").dataset.level = String(call?.danger_level ?? 0);
   if (!call) return;
   $("accept").hidden = !canAnswer();
-  put($("fact-tier"), ROLES[call.tier] ?? String(call.tier ?? "Écoute"));
-  put($("fact-language"), LANGUAGES[call.language ?? ""] ?? call.language ?? "Non précisée");
-  put($("fact-waited-label"), stage === "offered" ? "Attend depuis" : "A attendu");
+  put($("fact-tier"), ROLES[call.tier] ?? String(call.tier ?? ROLES.listener));
+  put($("fact-language"), LANGUAGES[call.language ?? ""] ?? call.language ?? say("Non précisée", "Not told"));
+  put($("fact-waited-label"), stage === "offered" ? say("Attend depuis", "Waiting for") : say("A attendu", "Waited"));
   put($("fact-path"), pathWords(call.path));
-  const told = Object.entries(call.told ?? {}).map(([name, value]) => `${name} : ${value}`);
+  const told = Object.entries(call.told ?? {}).map(([name, value]) => `${name}${say(" : ", ": ")}${value}`);
   $("fact-told-box").hidden = !told.length;
   put($("fact-told"), told.join(" · "));
   $("handover-box").hidden = !call.handover;
-  put($("handover-title"), desk.cameBack ? "Ce qui avait été écrit" : "Ce que la personne précédente vous transmet");
+  put($("handover-title"), desk.cameBack ? say("Ce qui avait été écrit", "What had been written")
+    : say("Ce que la personne précédente vous transmet", "What the person before you hands on"));
   put($("handover"), call.handover ?? "");
 }
 
@@ -269,29 +286,40 @@ function headline(): [string, string, string] {
     case "offered":
       return offeredHeadline();
     case "connected":
-      return ["En ligne", talkTitle(), ""];
+      return [say("En ligne", "On the line"), talkTitle(), ""];
     case "wrapup":
-      return ["Après l'appel", ENDED[desk.ended ?? ""] ?? "L'appel est terminé",
-        desk.presence.wrap_up?.form === false ? "Prenez un moment pour souffler."
-          : "Prenez un moment pour souffler. Un mot sur cet appel, et ce sera rangé."];
+      return [say("Après l'appel", "After the call"), ENDED[desk.ended ?? ""] ?? ENDED.ended ?? "",
+        desk.presence.wrap_up?.form === false ? say("Prenez un moment pour souffler.", "Take a moment to breathe.")
+          : say("Prenez un moment pour souffler. Un mot sur cet appel, et ce sera rangé.",
+            "Take a moment to breathe. One word about this call, and it is filed.")];
     default:
-      if (presence === "READY") return ["", "Tout est calme",
-        "Vous êtes disponible. Quand quelqu'un appellera, sa fiche s'affichera ici, puis votre téléphone sonnera."];
+      if (presence === "READY") return ["", say("Tout est calme", "All is quiet"), say(
+        "Vous êtes disponible. Quand quelqu'un appellera, sa fiche s'affichera ici, puis votre téléphone sonnera.",
+        "You are available. When somebody calls, their sheet appears here, then your phone rings.")];
       if (presence === "NOT_READY" && ["pause", "debriefing", "support", "technical"].includes(reason ?? "")) {
-        return ["", "Prenez votre temps", "Rien ne presse. Quand vous voudrez répondre de nouveau, choisissez «\u00a0Disponible\u00a0»."];
+        return ["", say("Prenez votre temps", "Take your time"), say(
+          "Rien ne presse. Quand vous voudrez répondre de nouveau, choisissez «\u00a0Disponible\u00a0».",
+          "There is no hurry. When you would like to answer again, choose “Available”.")];
       }
-      return ["", `Bonjour ${desk.snapshot.agent.name}`, "Quand vous serez prêt ou prête à répondre, choisissez «\u00a0Disponible\u00a0». Gardez votre téléphone près de vous."];
+      return ["", `${say("Bonjour", "Hello")} ${desk.snapshot.agent.name}`, say(
+        "Quand vous serez prêt ou prête à répondre, choisissez «\u00a0Disponible\u00a0». Gardez votre téléphone près de vous.",
+        "When you are ready to answer, choose “Available”. Keep your phone near you.")];
   }
 }
 
 function offeredHeadline(): [string, string, string] {
   const { call, cameBack, lostCall } = desk;
-  if (call && lostCall === call.id) return ["La liaison s'est coupée", "La personne vous attend",
-    "Votre téléphone sonne de nouveau : décrochez pour la retrouver."];
-  if (cameBack) return ["De retour", "La personne vous revient", "Votre téléphone sonne : décrochez pour la retrouver."];
-  return ["Un appel pour vous", listening() ? "Quelqu'un souhaite être écouté" : "Quelqu'un appelle la ligne",
-    canAnswer() ? "Votre navigateur sonne : choisissez Répondre."
-      : "Votre téléphone sonne : décrochez pour répondre."];
+  if (call && lostCall === call.id) return say(
+    ["La liaison s'est coupée", "La personne vous attend", "Votre téléphone sonne de nouveau : décrochez pour la retrouver."],
+    ["The connection broke off", "The caller waits for you", "Your phone is ringing again: pick it up to be with them."]);
+  if (cameBack) return say(
+    ["De retour", "La personne vous revient", "Votre téléphone sonne : décrochez pour la retrouver."],
+    ["Back again", "The caller comes back to you", "Your phone is ringing: pick it up to be with them."]);
+  return [say("Un appel pour vous", "A call for you"),
+    listening() ? say("Quelqu'un souhaite être écouté", "Somebody would like to be listened to")
+      : say("Quelqu'un appelle la ligne", "Somebody is calling the line"),
+    canAnswer() ? say("Votre navigateur sonne : choisissez Répondre.", "Your browser is ringing: choose Answer.")
+      : say("Votre téléphone sonne : décrochez pour répondre.", "Your phone is ringing: pick it up to answer.")];
 }
 
 // Why this person is not new to the line.
@@ -303,9 +331,9 @@ function againWords(): string {
 
 function talkTitle(): string {
   const colleague = desk.call?.colleague;
-  if (colleague && ["came", "stays"].includes(colleague.how)) return "Vous êtes trois";
-  if (colleague) return `Vous parlez avec ${colleague.name}`;
-  return desk.call?.held ? "La personne patiente" : "Vous êtes ensemble";
+  if (colleague && ["came", "stays"].includes(colleague.how)) return say("Vous êtes trois", "You are three");
+  if (colleague) return `${say("Vous parlez avec", "You are talking with")} ${colleague.name}`;
+  return desk.call?.held ? say("La personne patiente", "The caller is waiting") : say("Vous êtes ensemble", "You are together");
 }
 
 function listening(): boolean {
@@ -314,7 +342,7 @@ function listening(): boolean {
 
 function pathWords(path: string[]): string {
   const words = path.map((step) => ROLES[step] ?? String(step));
-  return words.length ? words.join(", puis ") : "Vient d'arriver";
+  return words.length ? words.join(say(", puis ", ", then ")) : say("Vient d'arriver", "Has just come");
 }
 
 function renderDispositions(): void {
@@ -325,7 +353,7 @@ function renderDispositions(): void {
     const label = document.createElement("label");
     const input = document.createElement("input");
     Object.assign(input, { type: "radio", name: "disposition", value: one.id });
-    label.append(input, one.label);
+    label.append(input, DISPOSITIONS[one.id] ?? one.label);
     return label;
   }));
 }
@@ -338,10 +366,10 @@ function arrive(): void {
   const { call } = desk;
   const spoken = [title.textContent, $("call-lead").textContent];
   if (desk.stage === "offered") {
-    spoken.push(`Langue : ${$("fact-language").textContent}.`, dangerWords());
+    spoken.push(`${say("Langue :", "Language:")} ${$("fact-language").textContent}.`, dangerWords());
     spoken.push(againWords());
-    if (!$("fact-told-box").hidden) spoken.push(`A dit : ${$("fact-told").textContent}.`);
-    if (call?.handover) spoken.push(`Transmis : ${call.handover}`);
+    if (!$("fact-told-box").hidden) spoken.push(`${say("A dit :", "Told:")} ${$("fact-told").textContent}.`);
+    if (call?.handover) spoken.push(`${say("Transmis :", "Handed on:")} ${call.handover}`);
   }
   put($("announce"), spoken.filter(Boolean).join(" "));
 }
@@ -361,7 +389,7 @@ function flashTitle(): void {
   if (desk.stage !== "offered") return;
   const flash = (): void => {
     flashing.on = !flashing.on;
-    document.title = flashing.on ? "☎ Un appel pour vous" : calm;
+    document.title = flashing.on ? say("☎ Un appel pour vous", "☎ A call for you") : calm;
   };
   flashing.on = false;
   flash();
@@ -380,12 +408,12 @@ function tick(): void {
 }
 
 function tickTalk(seconds: number): void {
-  put($("talk-time"), `Ensemble depuis ${lasting(seconds)}`);
+  put($("talk-time"), `${say("Ensemble depuis", "Together for")} ${lasting(seconds)}`);
   $("talk-bar").hidden = !listening();
   $<HTMLProgressElement>("talk-bar").value = Math.min(seconds, LISTENING_SECONDS_GUIDE);
   const guide = seconds < LISTENING_SECONDS_GUIDE
-    ? "Repère : 15 à 25 minutes, jamais une limite."
-    : "Le repère est passé. Prenez le temps qu'il faut.";
+    ? say("Repère : 15 à 25 minutes, jamais une limite.", "A guide: 15 to 25 minutes, never a limit.")
+    : say("Le repère est passé. Prenez le temps qu'il faut.", "The guide is passed. Take the time it needs.");
   put($("talk-guide"), listening() ? guide : "");
 }
 
@@ -412,6 +440,7 @@ $("accept").addEventListener("click", answer);
 $("decline").addEventListener("click", (event) => busyWhile(event.currentTarget as HTMLElement,
   async () => desk.call && command("call.decline", { call: desk.call.id })));
 $("wrapup").addEventListener("submit", wrapUp);
+$("language").addEventListener("submit", staySoInACall);
 document.getElementById("simulate")?.addEventListener("click", simulate);
 window.setInterval(tick, 1000);
 forgetTalk();

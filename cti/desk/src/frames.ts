@@ -126,6 +126,7 @@ export interface CallRef {
 export interface CallSound {
   problem: "no_voice" | "caller_silent" | null;
   advice: string | null;
+  advice_en: string | null;
   say: string[];
   call: CallRef;
 }
@@ -344,6 +345,7 @@ export interface Snapshot {
 export interface Sound {
   problem: "no_voice" | "caller_silent" | null;
   advice: string | null;
+  advice_en: string | null;
   say: string[];
 }
 

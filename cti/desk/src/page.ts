@@ -3,6 +3,7 @@
 // Everything shown is written with textContent.
 
 import type { CallView, DutyView, PresenceView, Snapshot, Suggestion, TeamAlert } from "./frames.js";
+import { language, say } from "./language.js";
 
 // An element of the page, by its id. Throws when the page has none: page and script belong together.
 export function $<T extends HTMLElement = HTMLElement>(id: string): T {
@@ -85,17 +86,18 @@ export function lower(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
+// Zero is one in French, and many in English.
 export function plural(count: number, word: string): string {
-  return `${count} ${word}${count > 1 ? "s" : ""}`;
+  return `${count} ${word}${say(count > 1, count !== 1) ? "s" : ""}`;
 }
 
 export function lasting(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
-  if (whole < 5) return "quelques secondes";
-  if (whole < 60) return plural(whole, "seconde");
+  if (whole < 5) return say("quelques secondes", "a few seconds");
+  if (whole < 60) return plural(whole, say("seconde", "second"));
   const minutes = Math.floor(whole / 60);
   if (minutes < 60) return plural(minutes, "minute");
-  return `${plural(Math.floor(minutes / 60), "heure")} ${String(minutes % 60).padStart(2, "0")}`;
+  return `${plural(Math.floor(minutes / 60), say("heure", "hour"))} ${String(minutes % 60).padStart(2, "0")}`;
 }
 
 // For what counts down: 4:05.
@@ -106,12 +108,17 @@ export function counting(seconds: number): string {
 
 export function hour(iso: string): string {
   const at = new Date(iso);
-  return `${at.getHours()} h ${String(at.getMinutes()).padStart(2, "0")}`;
+  return `${at.getHours()}${say(" h ", ":")}${String(at.getMinutes()).padStart(2, "0")}`;
 }
 
 // Since this page loaded, whatever becomes of the machine's clock.
 export function nowSeconds(): number {
   return performance.now() / 1000;
+}
+
+// By name, as the reader's language sorts.
+export function byName(a: { name: string }, b: { name: string }): number {
+  return a.name.localeCompare(b.name, language);
 }
 
 export function sincePresence(): number {

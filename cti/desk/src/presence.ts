@@ -2,7 +2,8 @@
 // after a call; and, for supervisors, what they should know of the team.
 
 import type { NextPresence, PresenceSet, TeamAlert } from "./frames.js";
-import { $, counting, desk, hour, lower, make, notice, nowSeconds, put, show } from "./page.js";
+import { say } from "./language.js";
+import { $, counting, desk, hour, lower, make, notice, nowSeconds, plural, put, show } from "./page.js";
 import { command } from "./wire.js";
 import { ALERTS, PAUSES, ROLES, STATES } from "./words.js";
 
@@ -21,7 +22,7 @@ async function sayHere(): Promise<void> {
   if (!await command("presence.here", {})) return;
   desk.asked = false;
   renderPresence();
-  notice("Merci. Les appels continuent de vous arriver.");
+  notice(say("Merci. Les appels continuent de vous arriver.", "Thank you. Calls keep coming to you."));
   $("presence-state").focus();
 }
 
@@ -39,7 +40,7 @@ export function renderPresence(): void {
   put($("presence-state"), state);
   put($("presence-more"), more);
   show($("presence-next"), next && next.presence !== "READY"
-    ? `Après cet appel : ${lower(stateWords(next)[0])}` : "");
+    ? `${say("Après cet appel :", "After this call:")} ${lower(stateWords(next)[0])}` : "");
   const wanted: NextPresence | { presence: string; reason: string | null } = next ?? { presence, reason };
   for (const button of document.querySelectorAll<HTMLElement>(".choices button")) {
     const chosen = button.dataset.presence === wanted.presence
@@ -56,8 +57,8 @@ function renderDuty(): void {
   const left = endsAt ? Date.parse(endsAt) + desk.clockAheadMs - Date.now() : Infinity;
   const soon = left < LAST_TALK_BEFORE_MS;
   $("one-more").hidden = !soon || oneMore || desk.presence.presence === "LOGGED_OUT";
-  const until = endsAt ? `Vous finissez à ${hour(endsAt)}.` : "";
-  show($("duty-words"), oneMore ? `${until} Encore un appel, c'est noté.` : until);
+  const until = endsAt ? `${say("Vous finissez à", "You finish at")} ${hour(endsAt)}.` : "";
+  show($("duty-words"), oneMore ? `${until} ${say("Encore un appel, c'est noté.", "One more call, noted.")}` : until);
 }
 
 async function noteDuty(event: SubmitEvent): Promise<void> {
@@ -70,7 +71,8 @@ async function noteDuty(event: SubmitEvent): Promise<void> {
 }
 
 async function takeOneMore(): Promise<void> {
-  if (await command("duty.set", { one_more: true })) notice("Merci. Encore un appel, puis ce sera fini pour vous.");
+  if (!await command("duty.set", { one_more: true })) return;
+  notice(say("Merci. Encore un appel, puis ce sera fini pour vous.", "Thank you. One more call, then it is over for you."));
 }
 
 // The minutes after a call ------------------------------------------------------------
@@ -82,15 +84,16 @@ export function renderRest(): void {
   $("no-form").hidden = form;
   $("extend").hidden = !rest?.may_extend;
   const more = Number(document.body.dataset.wrapUpSeconds);
-  put($("extend"), more % 60 ? `+ ${more} secondes` : `+ ${more / 60} minute${more > 60 ? "s" : ""}`);
+  put($("extend"), more % 60 ? `+ ${plural(more, say("seconde", "second"))}` : `+ ${plural(more / 60, "minute")}`);
 }
 
 export function tickRest(): void {
   const rest = desk.presence.wrap_up;
-  if (!rest) return put($("wrapup-left"), "Prenez le temps qu'il faut.");
+  if (!rest) return put($("wrapup-left"), say("Prenez le temps qu'il faut.", "Take the time you need."));
   const left = rest.seconds_left - (nowSeconds() - desk.presenceAt);
   put($("wrapup-left"), left > 0
-    ? `Encore ${counting(left)} pour vous, avant un autre appel.` : "Ce temps est passé.");
+    ? say(`Encore ${counting(left)} pour vous, avant un autre appel.`, `${counting(left)} more for yourself, before another call.`)
+    : say("Ce temps est passé.", "This time is over."));
 }
 
 async function extend(): Promise<void> {
@@ -122,10 +125,11 @@ function renderAlerts(): void {
   $("alerts-list").replaceChildren(...desk.alerts.map((alert) => {
     const { kind, agent, at } = alert;
     const item = make("li", "");
-    const words = ALERTS[kind]?.(agent.name) ?? `À propos de ${agent.name} : prenez de ses nouvelles.`;
-    const seen = make("button", "C'est vu", "small");
+    const words = ALERTS[kind]?.(agent.name)
+      ?? say(`À propos de ${agent.name} : prenez de ses nouvelles.`, `About ${agent.name}: ask after them.`);
+    const seen = make("button", say("C'est vu", "Seen"), "small");
     seen.type = "button";
-    seen.setAttribute("aria-label", `C'est vu, pour ${agent.name}`);
+    seen.setAttribute("aria-label", say(`C'est vu, pour ${agent.name}`, `Seen, about ${agent.name}`));
     seen.addEventListener("click", () => {
       desk.alerts = desk.alerts.filter((one) => one !== alert);
       sessionStorage.setItem(SEEN, JSON.stringify([...alertsSeen(), nameOf(alert)].slice(-100)));

@@ -1,27 +1,43 @@
 // With a caller: hold, mute, who else is there, what is heard, where they go next, closing.
 
 import type { CallRef, CallView, OtherAgent, Sound, Suggestion } from "./frames.js";
-import { $, busyWhile, counting, desk, make, notice, nowSeconds, put, show } from "./page.js";
+import { say } from "./language.js";
+import { $, busyWhile, byName, counting, desk, make, notice, nowSeconds, put, show } from "./page.js";
 import { command, type Frame } from "./wire.js";
-import { BACK, GONE, HEARD_AGAIN, LEAVING, SILENT_GUIDE, SOUND, STATES, WITH } from "./words.js";
+import { BACK, GONE, HEARD_AGAIN, LEAVING, LINES, SILENT_GUIDE, SOUND, STATES, WITH } from "./words.js";
 
 type Way = "cold" | "together" | "consult";
 type Closing = "end" | "abusive" | "silent";
 
 const WAYS: Record<Way, [string, string]> = {
-  cold: ["Transmettre", "La personne attend en musique qu'on lui réponde. Vous êtes libre tout de suite ; sans réponse, elle vous revient."],
-  together: ["Appeler", "Vous restez en ligne avec la personne jusqu'à l'arrivée de quelqu'un."],
-  consult: ["Appeler", "Vous parlez d'abord seul à seul, pendant que la personne entend la musique."],
+  cold: say(
+    ["Transmettre", "La personne attend en musique qu'on lui réponde. Vous êtes libre tout de suite ; sans réponse, elle vous revient."],
+    ["Hand on", "The caller waits under music for an answer. You are free at once; without an answer they come back to you."]),
+  together: say(
+    ["Appeler", "Vous restez en ligne avec la personne jusqu'à l'arrivée de quelqu'un."],
+    ["Call", "You stay on the line with the caller until somebody is there."]),
+  consult: say(
+    ["Appeler", "Vous parlez d'abord seul à seul, pendant que la personne entend la musique."],
+    ["Call", "You speak alone with them first, while the caller hears the music."]),
 };
+const GENTLY = say("Fermer avec douceur", "Close gently");
 const CLOSINGS: Record<Closing, [string, string, (call: string) => Promise<boolean>]> = {
-  end: ["Terminer maintenant ? La personne entendra un mot d'au revoir, puis la ligne se fermera.",
-    "Oui, terminer", (call) => command("call.end", { call })],
-  abusive: ["Fermer avec douceur cet appel abusif ? Vous serez libre tout de suite, sans rien à remplir. La personne entendra une phrase qui ne reproche rien.",
-    "Fermer avec douceur", (call) => command("call.close", { call, why: "abusive" })],
-  silent: ["Fermer cet appel silencieux ? La personne entendra qu'elle peut rappeler ; n'importe quelle touche lui ramènera quelqu'un.",
-    "Fermer avec douceur", (call) => command("call.close", { call, why: "silent" })],
+  end: [say(
+    "Terminer maintenant ? La personne entendra un mot d'au revoir, puis la ligne se fermera.",
+    "End now? The caller hears a word of goodbye, then the line closes."),
+    say("Oui, terminer", "Yes, end"), (call) => command("call.end", { call })],
+  abusive: [say(
+    "Fermer avec douceur cet appel abusif ? Vous serez libre tout de suite, sans rien à remplir. La personne entendra une phrase qui ne reproche rien.",
+    "Close this abusive call gently? You are free at once, with nothing to fill in. The caller hears a sentence that reproaches nothing."),
+    GENTLY, (call) => command("call.close", { call, why: "abusive" })],
+  silent: [say(
+    "Fermer cet appel silencieux ? La personne entendra qu'elle peut rappeler ; n'importe quelle touche lui ramènera quelqu'un.",
+    "Close this silent call? The caller hears that they can call again; any key brings somebody back to them."),
+    GENTLY, (call) => command("call.close", { call, why: "silent" })],
 };
-const LEAVING_FIRST = "Vous retirer ? La personne attendra en musique que l'on réponde, puis vous reviendra si personne ne vient.";
+const LEAVING_FIRST = say(
+  "Vous retirer ? La personne attendra en musique que l'on réponde, puis vous reviendra si personne ne vient.",
+  "Leave? The caller waits under music for an answer, and comes back to you if nobody does.");
 // Of a sheet, what the line may leave out: what is not so.
 const NOT_SO = { path: [], danger_level: 0, returned: false, held: false, muted: false, inviting: false,
   colleague: null, told: {}, keys: [], sound: null };
@@ -118,7 +134,7 @@ export function renderTalk(): void {
   renderKeys(call.keys);
   const mine = !other || other.how === "stays"; // the caller is for me to hand on
   $("guide-open").hidden = $("abusive").hidden = !mine;
-  put($("end"), other || call.inviting ? "Me retirer" : "Terminer");
+  put($("end"), other || call.inviting ? say("Me retirer", "Leave") : say("Terminer", "End"));
   $("guide-open").setAttribute("aria-expanded", String(local.guide));
   $("guide").hidden = !local.guide || !mine || local.closing !== null;
   $("confirm").hidden = local.closing === null;
@@ -142,32 +158,35 @@ function oneOf(button: HTMLElement, band: HTMLElement, done: boolean, impossible
 
 function renderCompany(call: CallView, other: OtherAgent | null): void {
   $("with").hidden = !other && !call.inviting;
-  put($("with-words"), other ? WITH[other.how]?.(other.name) ?? `${other.name} est là aussi.`
-    : "On appelle quelqu'un. Restez en ligne : la personne est toujours avec vous.");
+  put($("with-words"), other ? WITH[other.how]?.(other.name) ?? say(`${other.name} est là aussi.`, `${other.name} is there too.`)
+    : say("On appelle quelqu'un. Restez en ligne : la personne est toujours avec vous.",
+      "Somebody is being called. Stay on the line: the caller is still with you."));
   $("with-all").hidden = $("with-leave").hidden = other?.how !== "consulting";
-  put($("with-leave"), other ? `Confier la personne à ${other.name}` : "");
+  put($("with-leave"), other ? say(`Confier la personne à ${other.name}`, `Leave the caller with ${other.name}`) : "");
   $("with-back").hidden = other ? !["consulting", "came"].includes(other.how) : false;
-  put($("with-back"), other ? "Reprendre la personne" : "Ne plus appeler");
+  put($("with-back"), other ? say("Reprendre la personne", "Take the caller back") : say("Ne plus appeler", "Stop calling"));
 }
 
 function renderSound({ sound, language }: CallView): void {
   $("sound").hidden = !sound;
   $("sound").classList.toggle("calm", sound?.problem === "caller_silent");
-  const title = SOUND[sound?.problem ?? ""] ?? "Le son ne passe pas";
+  const title = SOUND[sound?.problem ?? ""] ?? say("Le son ne passe pas", "The sound does not get through");
   put($("sound-title"), `${title}.`);
-  put($("sound-advice"), without(title, sound?.advice ?? ""));
+  put($("sound-advice"), without(title, say(sound?.advice, sound?.advice_en ?? sound?.advice) ?? ""));
   $("sound-guide").hidden = sound?.problem !== "caller_silent" || local.guide;
-  const say = sound?.say?.length ? sound.say : SILENT_GUIDE[language ?? ""] ?? SILENT_GUIDE.fr;
-  const key = say.join("\n");
+  const guide = sound?.say?.length ? sound.say : SILENT_GUIDE[language ?? ""] ?? SILENT_GUIDE.fr;
+  const key = guide.join("\n");
   if ($("guide-words").dataset.key === key) return;
-  $("guide-words").replaceChildren(...say.map((sentence) => make("li", sentence)));
+  $("guide-words").replaceChildren(...guide.map((sentence) => make("li", sentence)));
   $("guide-words").dataset.key = key;
+  $("guide-words").lang = language && language in SILENT_GUIDE ? language : "fr";
 }
 
 // The advice alone: it may begin with what the title says already.
 function without(title: string, advice: string): string {
-  if (!advice.startsWith(`${title} : `)) return advice;
-  const rest = advice.slice(title.length + 3);
+  const said = `${title}${say(" : ", ": ")}`;
+  if (!advice.startsWith(said)) return advice;
+  const rest = advice.slice(said.length);
   return rest.charAt(0).toUpperCase() + rest.slice(1);
 }
 
@@ -198,7 +217,8 @@ function suggestion({ to, label, reasons }: Suggestion): HTMLElement {
   button.type = "button";
   const value = to.agent ? `agent:${to.agent}` : `line:${to.line}`;
   button.dataset.to = value;
-  button.append(make("b", label), make("span", reasons.map((why) => why.fr).join(" · "), "soft"));
+  button.append(make("b", LINES[to.line ?? ""] ?? label),
+    make("span", reasons.map((why) => say(why.fr, why.en)).join(" · "), "soft"));
   button.addEventListener("click", () => {
     $<HTMLSelectElement>("to").value = value;
     renderSuggestions();
@@ -209,10 +229,10 @@ function suggestion({ to, label, reasons }: Suggestion): HTMLElement {
 
 export function renderPlaces(): void {
   const people = [...desk.snapshot.colleagues].sort(
-    (a, b) => Number(b.presence === "READY") - Number(a.presence === "READY") || a.name.localeCompare(b.name, "fr"));
+    (a, b) => Number(b.presence === "READY") - Number(a.presence === "READY") || byName(a, b));
   choices($<HTMLSelectElement>("to"), [
-    ["Une équipe", desk.snapshot.lines.map((line) => [`line:${line.id}`, line.label])],
-    ["Une personne", people.map((who) =>
+    [say("Une équipe", "A team"), desk.snapshot.lines.map(({ id, label }) => [`line:${id}`, LINES[id] ?? label])],
+    [say("Une personne", "A person"), people.map((who) =>
       [`agent:${who.id}`, `${who.name} (${STATES[who.presence]?.[2] ?? who.presence})`])],
   ]);
 }
@@ -228,7 +248,7 @@ function choices(select: HTMLSelectElement, groups: [string, [string, string][]]
     box.append(...items.map(([value, words]) => new Option(words, value)));
     return box;
   });
-  select.replaceChildren(new Option("Choisir…", ""), ...boxes);
+  select.replaceChildren(new Option(say("Choisir…", "Choose…"), ""), ...boxes);
   select.value = chosen;
   if (select.selectedIndex < 0) select.value = "";
   select.dataset.key = key;
@@ -236,8 +256,12 @@ function choices(select: HTMLSelectElement, groups: [string, [string, string][]]
 
 export function tickTalkLimits(): void {
   const { held, muted } = desk.until;
-  put($("held-left"), held ? `Un mot toutes les 45 secondes. Retour de lui-même dans ${counting(held - nowSeconds())}.` : "");
-  put($("muted-left"), muted ? `Il se rouvre de lui-même dans ${counting(muted - nowSeconds())}.` : "");
+  put($("held-left"), held ? say(
+    `Un mot toutes les 45 secondes. Retour de lui-même dans ${counting(held - nowSeconds())}.`,
+    `A word every 45 seconds. Back by themselves in ${counting(held - nowSeconds())}.`) : "");
+  put($("muted-left"), muted ? say(
+    `Il se rouvre de lui-même dans ${counting(muted - nowSeconds())}.`,
+    `It opens again by itself in ${counting(muted - nowSeconds())}.`) : "");
 }
 
 function way(): Way {
@@ -281,7 +305,7 @@ async function orient(event: SubmitEvent): Promise<void> {
   const { call } = desk;
   const [kind, ...id] = $<HTMLSelectElement>("to").value.split(":");
   if (!kind || !call) {
-    show($("problem"), "Choisissez d'abord vers qui transmettre l'appel.");
+    show($("problem"), say("Choisissez d'abord vers qui transmettre l'appel.", "First choose to whom the call is handed on."));
     $("to").focus();
     return;
   }
@@ -293,7 +317,9 @@ async function orient(event: SubmitEvent): Promise<void> {
     const well = await command("call.orient", { call: call.id, to: { [kind]: id.join(":") },
       handover: $<HTMLTextAreaElement>("words").value.trim() || null, together: chosen === "together",
       consult: chosen === "consult", danger });
-    if (well && chosen === "cold") notice("La personne est mise en relation. Vous pouvez raccrocher.");
+    if (well && chosen === "cold") notice(say(
+      "La personne est mise en relation. Vous pouvez raccrocher.",
+      "The caller is being put through. You can hang up."));
   });
 }
 
@@ -309,7 +335,7 @@ function askClosing(why: Closing | null): void {
     const { colleague, inviting } = desk.call;
     const leaving = colleague ? LEAVING[colleague.how]?.(colleague.name) : inviting && LEAVING_FIRST;
     put($("confirm-words"), (why === "end" && leaving) || CLOSINGS[why][0]);
-    put($("confirm-yes"), why === "end" && leaving ? "Oui, me retirer" : CLOSINGS[why][1]);
+    put($("confirm-yes"), why === "end" && leaving ? say("Oui, me retirer", "Yes, leave") : CLOSINGS[why][1]);
     $("confirm-yes").classList.toggle("grave", why === "end");
   }
   renderTalk();

@@ -3,6 +3,7 @@
 // The phone rings only after the ack of its offer.
 
 import type { Events, Ops } from "./frames.js";
+import { say } from "./language.js";
 import { $, desk, put, show } from "./page.js";
 
 const COMMAND_SECONDS_MAX = 6;
@@ -52,14 +53,21 @@ function connect(): void {
 function lost(code: number): void {
   wire.socket = null;
   window.clearInterval(wire.beat);
-  for (const done of wire.waiting.values()) done({ ok: false, error: { code: "cut", message:
-    "La connexion s'est coupée avant la réponse de la ligne. Vérifiez l'état affiché, puis réessayez." } });
+  const message = say(
+    "La connexion s'est coupée avant la réponse de la ligne. Vérifiez l'état affiché, puis réessayez.",
+    "The connection broke off before the line answered. Look at what is shown, then try again.");
+  for (const done of wire.waiting.values()) done({ ok: false, error: { code: "cut", message } });
   wire.waiting.clear();
   showWire(false);
   if (code === 4401) return signInAgain();
-  if (code === 4009) return showCut("Le poste est ouvert dans plusieurs fenêtres. Celle-ci s'est mise en veille.");
-  const talking = desk.stage === "connected" ? "Votre conversation au téléphone continue. " : "";
-  showCut(`La connexion avec la ligne est coupée. ${talking}Nous réessayons…`);
+  if (code === 4009) return showCut(say(
+    "Le poste est ouvert dans plusieurs fenêtres. Celle-ci s'est mise en veille.",
+    "The desk is open in several windows. This one has gone to sleep."));
+  const talking = desk.stage === "connected"
+    ? say("Votre conversation au téléphone continue. ", "Your talk on the phone goes on. ") : "";
+  showCut(say(
+    `La connexion avec la ligne est coupée. ${talking}Nous réessayons…`,
+    `The connection with the line is cut. ${talking}Trying again…`));
   void stillSignedIn();
   wire.tries += 1;
   const seconds = Math.min(10, 0.4 * 2 ** (wire.tries - 1));
@@ -83,8 +91,9 @@ function signInAgain(): void {
 function ask<T extends keyof Ops>(op: T, data: Ops[T]): Promise<Result> {
   return new Promise<Result>((done) => {
     if (!wire.socket || wire.socket.readyState !== WebSocket.OPEN) {
-      done({ ok: false, error: { code: "cut", message:
-        "La connexion avec la ligne est coupée. Attendez qu'elle revienne, puis réessayez." } });
+      done({ ok: false, error: { code: "cut", message: say(
+        "La connexion avec la ligne est coupée. Attendez qu'elle revienne, puis réessayez.",
+        "The connection with the line is cut. Wait until it is back, then try again.") } });
       return;
     }
     const id = crypto.randomUUID ? crypto.randomUUID() : String(Math.random());
@@ -168,7 +177,7 @@ function afterPaint(act: () => void): void {
 
 export function showWire(on: boolean): void {
   $("wire").dataset.on = on ? "yes" : "no";
-  put($("wire-words"), on ? "Relié à la ligne" : "Connexion coupée");
+  put($("wire-words"), on ? say("Relié à la ligne", "Connected to the line") : say("Connexion coupée", "Connection cut"));
 }
 
 export function showCut(text: string): void {
