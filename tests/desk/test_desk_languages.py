@@ -109,12 +109,15 @@ async def test_what_the_line_refuses_or_tells_is_in_the_language_of_the_page(
     async with desk_at(browser, nobody_calls, locale="en-GB") as desk:
         await arrive(desk)
         page, house = desk.page, desk.house
-        engagement = house.offer("rosa", can_accept=True) and house.agent("rosa").engagement
-        assert engagement
-        engagement.can_accept_on_screen = False
-        await page.get_by_role("button", name="Answer").click()
-        await expect(page.locator("#problem")).to_contain_text("Your phone is ringing: pick it up")
+        house.offer("rosa")
         await expect(page.locator("#call-title")).to_have_text("Somebody is calling the line")
+        engagement = house.agent("rosa").engagement
+        assert engagement
+        engagement.check = lambda _: "no_such_call"
+        await page.get_by_role("button", name="I cannot take it").click()
+        await expect(page.locator("#problem")).to_have_text(
+            words.command_error("no_such_call", "en")
+        )
         house.withdraw("rosa", "caller_left")
         await expect(page.locator("#notice")).to_contain_text("The caller hung up before")
         desk.cut()
