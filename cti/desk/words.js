@@ -67,6 +67,13 @@ export const NOT_JOINED = {
   taken_back: "C'est noté : plus personne n'est appelé. Vous êtes toujours avec la personne.",
 };
 
+// Why a caller whom the agent had picked among those who wait is not offered to them.
+export const NOT_TAKEN = {
+  caller_left: "La personne a raccroché au même instant. Vous n'y êtes pour rien.",
+  answered_elsewhere: "Un collègue lui a répondu au même instant. Vous n'avez rien à faire.",
+  left_line: "La personne n'attend plus : elle a choisi autre chose, ou va à une autre équipe. Vous n'avez rien à faire.",
+};
+
 // Why a caller is back, or hears the agent again, without having been taken back.
 export const BACK = {
   too_long: "Cinq minutes ont passé : la personne est revenue, elle vous entend.",

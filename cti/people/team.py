@@ -16,6 +16,7 @@ from cti import clock
 from cti.people import choosing
 from cti.people.agents import CHOSEN_BY_AGENTS, Agent, Presence, Role, WrapUp
 from cti.people.choosing import LINES, ON_DUTY, Need
+from cti.people.desk import Desk, NoDesk
 from cti.people.kept import KeptPresences, PresenceStore
 from cti.tasks import Group
 
@@ -48,6 +49,7 @@ class Team:
         self.agents = {agent.id: agent for agent in agents}
         self.changed = asyncio.Event()  # somebody's presence changed: lines look again
         self.presence_moved: Callable[[], None] = lambda: None
+        self.desk: Desk = NoDesk()  # of the callers who wait
         self._kept = KeptPresences(store)
         self.moved: Callable[[Agent], None] = lambda _: None  # each change, as it happens
         self._on_wrapup = on_wrapup
@@ -432,6 +434,7 @@ class Team:
             "dispositions": [{"id": i, "label": label} for i, label in DISPOSITIONS.items()],
             "system": self._system_view(agent),
             "alerts": self._alerts_for(agent),
+            **self.desk.shown_to(agent),
         }
 
     # -- what goes on by itself -----------------------------------------------

@@ -33,6 +33,7 @@ from cti.people.agents import (
     Presence,
     TakeBack,
 )
+from cti.people.desk import Desk
 from cti.web import words
 from cti.web.door import EVERYONE, GUARD, SESSION, WHO, Guard, Session, allow
 from cti.web.frames import (
@@ -41,11 +42,13 @@ from cti.web.frames import (
     Ack,
     CallAccept,
     CallClose,
+    CallDanger,
     CallDecline,
     CallEnd,
     CallHold,
     CallMute,
     CallOrient,
+    CallTake,
     CallTakeBack,
     Closed,
     DutySet,
@@ -81,6 +84,10 @@ class Team(Protocol):
     @property
     def agents(self) -> Mapping[str, Agent]:
         """Everybody, by id."""
+
+    @property
+    def desk(self) -> Desk:
+        """The callers who wait, for regulators."""
 
     async def set_presence(
         self, agent: Agent, presence: Presence, reason: str | None
@@ -321,8 +328,14 @@ class Screen:
                 return agent.decide(call, Accept())
             case CallDecline(call=call):
                 return agent.decide(call, Decline())
-            case CallOrient(call=call):
+            case CallOrient(call=call) if agent.has(call):
                 return agent.decide(call, _orient(command))
+            case CallOrient(call=call):
+                return self._team.desk.orient(agent, call, _orient(command))
+            case CallTake(call=call):
+                return await self._team.desk.take(agent, call)
+            case CallDanger(call=call, level=level):
+                return self._team.desk.judge_danger(agent, call, level)
             case CallHold(call=call, on=on):
                 return agent.decide(call, Hold(on))
             case CallMute(call=call, on=on):
@@ -400,7 +413,11 @@ def _orient(frame: CallOrient) -> Orient:
 
 
 def _result(id_: str | int | None, error: str | None) -> dict[str, Any]:
-    problem = {"code": error, "message": words.command_error(error)} if error else None
+    problem = error and {
+        "code": error,
+        "message": words.command_error(error),
+        "message_en": words.command_error(error, "en"),
+    }
     return {"op": "result", "id": id_, "ok": error is None, "error": problem}
 
 
