@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TRUE_AFTER_SECONDS = 3.0  # a caller may have to be put into their line first
 STEADY_SECONDS = 8.0
-NUMBERS = re.compile("0639[0-9]{6}|0199[0-9]{6}")
+NUMBERS = re.compile(r"\b(0639|0199)[0-9]{6}\b")
 
 
 class Boards:

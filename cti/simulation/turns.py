@@ -189,8 +189,8 @@ class Turns:
                     continue
                 frames = self.checker.frames_of[agent]
                 mine = [frame for frame in frames if _about(frame) == call]
-                since = at - RESERVED_SECONDS
-                if not any(f.type == "said.picks" and since <= f.at <= at for f in mine):
+                since, then = at - RESERVED_SECONDS, at + ROUNDED
+                if not any(f.type == "said.picks" and since <= f.at <= then for f in mine):
                     yield Violation("taken", at, f"{agent} never picked {call}")
                 told = ("call.offered", "call.not_taken")
                 until = at + OFFERED_SECONDS_MAX
@@ -456,7 +456,9 @@ class Turns:
             if ask is None or not self.steady(left_at - BEFORE_SECONDS, ask.at + AFTER_SECONDS):
                 continue
             wait = self._wait_of(ask)
-            if ask.agent == agent or ask.by_hand or wait is None or agent in wait.passed:
+            if ask.agent == agent or wait is None or agent in wait.passed:
+                continue
+            if ask.by_hand or wait.wanted is not None:  # a regulator has chosen for them
                 continue
             around = self.people.around(agent, ask.at - AROUND_SECONDS, ask.at + AROUND_SECONDS)
             before = self.checker.calls_of_number(call.id)[-2:-1]

@@ -197,7 +197,7 @@ class _Reader:
             self.step, self.entered, self.stepped = set_["step"] or "", None, True
         if set_.get("line"):
             yield from self._enters(at, set_)
-        if kind in ("line.full", "call.closed", ""):
+        if kind in ("line.full", "line.nobody", "call.closed", ""):
             yield from self._stop(at)
         elif kind == "call.frequent":
             self.behind = True
@@ -210,6 +210,8 @@ class _Reader:
             self.sent = self.from_the_desk = data["how"] == "waiting"
             if self.sent:
                 yield from self._stop(at)
+                if self.entered is not None and self.entered.passed:
+                    self.back_to = None  # once somebody passed, nobody promises
                 self.entered = None
         elif kind and kind.startswith("leg."):
             yield from self._leg(at, kind, data)
