@@ -74,6 +74,7 @@ class Turns:
                 yield from self._left_waiting(wait)
                 yield from self._told_nothing(wait)
         yield from self._taken()
+        yield from self._sent()
         yield from self._missed()
         yield from self._losers()
         yield from self._two_callers()
@@ -196,6 +197,18 @@ class Turns:
                 until = at + OFFERED_SECONDS_MAX
                 if not any(f.type in told and since <= f.at <= until for f in mine):
                     yield Violation("taken", at, f"{agent} has picked {call}, who is not offered")
+
+    def _sent(self) -> Iterator[Violation]:
+        """Who is sent to another line from among those who wait keeps their place by time."""
+        for call in self.checker.calls.values():
+            since: str | None = None
+            sent = False
+            for at, _, data in call.entries:
+                now = data.get("set", {}).get("waiting_since_at")
+                if now is not None and sent and now != since and self.checker.life_at(at) == 1:
+                    yield Violation("place", at, f"{call.id} waited since {since}, is sent: {now}")
+                since = now or since
+                sent = (sent and now is None) or data.get("how") == "waiting"
 
     def _rest(self, decision: Decision, wait: Wait) -> Iterator[Violation]:
         """A rest gives way to the caller of that very talk, and to nobody else."""

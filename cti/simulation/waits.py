@@ -110,7 +110,7 @@ class _Reader:
         self.live: set[str] = set()  # legs that ring
         self.taken_by: str | None = None  # who picked them, until a phone rings
         self.by_hand: set[str] = set()  # the legs of those who picked them
-        self.key_danger = False
+        self.key_danger = self.closing = False
         self.sent = self.from_the_desk = False  # to another line, by who does not have them
         self.language, self.danger, self.step = "fr", 0, ""
         self.told: dict[str, str] = {}
@@ -195,7 +195,7 @@ class _Reader:
         if "step" in set_:
             yield from self._stop(at)
             self.step, self.entered, self.stepped = set_["step"] or "", None, True
-        if set_.get("line"):
+        if set_.get("line") and not self.closing:
             yield from self._enters(at, set_)
         if kind in ("line.full", "line.nobody", "call.closed", ""):
             yield from self._stop(at)
@@ -203,6 +203,8 @@ class _Reader:
             self.behind = True
         elif kind == "call.returned":
             self.back_to = data["agent_id"]
+        elif kind in ("call.closed_kindly", "call.stays"):
+            self.closing = kind == "call.closed_kindly"
         elif kind == "call.taken":
             self.taken_by = data["agent_id"]
         elif kind == "call.oriented":
