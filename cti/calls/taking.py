@@ -35,13 +35,13 @@ class WaitingDesk:
         house, call = self._house, self._call(call_id)
         if call is None:
             return "no_longer_waiting"
-        if agent.presence is Presence.RESERVED and agent.call_id == call.id:
-            return None  # pressed twice, or chosen for them at this instant
+        if _is_theirs(agent, call):
+            return None
         refused = may_take(agent, call, house) or is_free_to_take(agent)
         if refused is not None:
             return refused
         if not await reserve_for(call, house, agent):
-            return is_free_to_take(agent) or "you_have_a_call"
+            return None if _is_theirs(agent, call) else is_free_to_take(agent)
         # They may have left meanwhile, or been taken.
         refused, ask = may_take(agent, call, house), ask_for(call, house)
         if refused is not None or ask is None:
@@ -91,6 +91,11 @@ class WaitingDesk:
 
     def _call(self, call_id: str) -> Call | None:
         return next((call for call in self._house.calls.values() if call.id == call_id), None)
+
+
+def _is_theirs(agent: Agent, call: Call) -> bool:
+    """Whether they pressed twice, or are offered this very caller at this instant."""
+    return agent.presence is Presence.RESERVED and agent.call_id == call.id
 
 
 def _off_duty(agent: Agent) -> str | None:

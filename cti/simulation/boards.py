@@ -65,7 +65,8 @@ class Boards:
                 yield agent, boards[number - 1]
 
     def _personal(self) -> Iterator[Violation]:
-        for boards in self._of.values():
+        for boards in self._of.values():  # once for each agent
             for board in boards:
                 if NUMBERS.search(str(board.cards)) or board.count < len(board.cards):
                     yield Violation("board", board.at, f"{board.agent} is told {board.cards}")
+                    break
