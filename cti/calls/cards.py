@@ -30,9 +30,11 @@ WATCHING = frozenset({Role.REGULATOR, Role.SUPERVISOR})
 
 @contextlib.contextmanager
 def shown_as_waiting(call: Call, house: House, line: Line) -> Iterator[None]:
-    """For as long as this lasts, regulators see this caller among those who wait."""
+    """For as long as this lasts, regulators see this caller among those who wait.
+
+    They are told so once somebody is looked for (``offer_around``): then the caller can be taken.
+    """
     call.waits_in = line
-    house.waiting_moved.set()
     try:
         yield
     finally:

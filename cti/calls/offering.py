@@ -188,6 +188,7 @@ async def offer_around(call: Call, house: House, step: LineStep) -> bool:
     """Offer the call to one free agent after the other until one answers."""
     assert call.waiting_since_at is not None
     call.ask = ask = ask_of(call, step)
+    house.waiting_moved.set()
     try:
         return await _offer_around(call, house, step, ask)
     finally:

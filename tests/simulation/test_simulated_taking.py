@@ -587,6 +587,8 @@ def test_screens_are_told_at_once_of_a_first_caller_and_of_danger_else_once_a_se
     came = story.journal.entries[0].at
     first = next(board for board in boards if board.cards)
     assert first.at - 5.0 < 0.05, came
+    at_rosas = next(board for board in story.boards if board.agent == "rosa" and board.cards)
+    assert at_rosas.cards[0]["may_take"]
     grave = next(b for b in boards if any(card["danger_level"] == 3 for card in b.cards))
     assert grave.at - 13.1 < 0.01
     others = [b.at for b in boards if b.at > first.at and b is not grave]
