@@ -203,13 +203,14 @@ async def _offer_around(call: Call, house: House, step: LineStep, ask: Ask) -> b
         # Many callers hang up at once: a phantom ring burns a volunteer.
         await first_of({asyncio.ensure_future(ask.taken.wait())}, step.ring_after_seconds)
     while True:
-        await call.caller.in_our_hands()  # else an on-call phone may have them
+        if not call.caller.in_app.is_set():  # an on-call phone may have them, for as long as it may
+            release_by_hand(call, house, ask)
+        await call.caller.in_our_hands()
         renew(ask, call)
         agents = await _look_for(call, house, ask)
         if agents is None:
             return False
         if not call.caller.in_app.is_set():
-            release_by_hand(call, house, ask)
             for agent in agents:
                 house.team.withdraw(agent)
             continue

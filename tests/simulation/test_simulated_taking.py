@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from cti.people.agents import Orient, Presence
+from cti.calls.waiting import WaitingLines
+from cti.people.agents import Decline, Orient, Presence
 from cti.simulation import run
 from cti.simulation.checker import Checker, timeline
 from cti.simulation.stores import MemoryPresence
 from cti.simulation.world import World
 from tests.picking import Desks, caller, leaves, person, sends, takes, warns
-from tests.stories import Deed, Tell, crash, decides, keep_dead
+from tests.stories import Deed, Tell, Wire, crash, decides, keep_dead, late
 
 ROSA, REMY, LEA = person("rosa"), person("remy"), person("lea", "listener")
 TAKEN_AT = 2.0  # before the phones of the line ring
@@ -60,26 +61,31 @@ def test_a_regulator_may_pick_who_came_last_and_the_first_keeps_their_place(tell
     assert story.talks_with(0) == ["remy"]
 
 
-def test_who_is_picked_in_vain_is_first_again_in_their_place(tell: Tell) -> None:
+def test_who_is_picked_in_vain_is_in_their_place_again_behind_who_came_before(tell: Tell) -> None:
     story = Desks(
-        (ROSA, REMY),
-        (caller(1.0), caller(1.5, 2)),
-        (TAKEN_AT, takes("rosa")),
-        come_at={"remy": 15.0},
-        lets_ring=("rosa",),
+        (ROSA,), (caller(1.0), caller(1.3, 2)), (TAKEN_AT, takes("rosa", 1)), lets_ring=("rosa",)
     )
     tell(story)
     assert story.told("rosa", "call.withdrawn")[0][1]["reason"] == "missed"
-    # remy came while it rang at rosa's, and was given the other; then both are rung in order.
-    since = {
-        e.data["set"]["waiting_since_at"]
+    offered = [data["call"]["id"] for _, data in story.told("rosa", "call.offered")]
+    assert offered[:2] == [story.call_id(1), story.call_id(0)]
+    assert waiting_since(story, 1) == {"2026-03-03T10:00:01.301"}
+    heard = [sound for at, sound in story.sounds(1) if at < 30.0]
+    assert heard.count(GREETING) == 1  # nothing began anew for them
+
+
+GREETING = "prompt:/sounds/fr/choix-langue"
+
+
+def waiting_since(story: Desks, number: int) -> set[str]:
+    """Since when this caller has waited, as was written each time, to the millisecond."""
+    return {
+        e.data["set"]["waiting_since_at"][:23]
         for e in story.journal.entries
         if e.op == "call.stage"
-        and e.data["call_id"] == story.call_id()
+        and e.data["call_id"] == story.call_id(number)
         and "waiting_since_at" in e.data["set"]
     }
-    assert len(since) == 1
-    assert story.talks_with(1) == ["remy"]
 
 
 def test_after_a_pick_in_vain_the_line_goes_on_looking_at_once(tell: Tell) -> None:
@@ -117,6 +123,17 @@ def test_a_caller_of_the_listeners_line_is_picked_as_a_regulator(tell: Tell) -> 
     assert story.talks_with() == ["rosa", "remy"], timeline(story)
     roles = [e.data["role"] for e in story.journal.entries if e.op == "leg.answered"]
     assert roles == ["regulator", "regulator"]
+
+
+def cannot_take(name: str) -> Deed:
+    """They say so on their screen."""
+
+    def deed(world: World) -> None:
+        assert world.controller is not None
+        agent = world.controller.house.team.agents[name]
+        world.controller.tell(agent.decide, agent.call_id, Decline())
+
+    return deed
 
 
 def declines(name: str) -> Deed:
@@ -276,14 +293,7 @@ def test_killed_at_any_step_in_between_the_caller_has_somebody(tale: Any, since:
         assert len(story.lives) == 2, step
         number = len(story.callers) - 1
         assert story.talks_with(number), (step, timeline(story))
-        waited = {
-            e.data["set"]["waiting_since_at"]
-            for e in story.journal.entries
-            if e.op == "call.stage"
-            and e.data["call_id"] == story.call_id(number)
-            and "waiting_since_at" in e.data["set"]
-        }
-        assert len(waited) == 1, step
+        assert len(waiting_since(story, number)) == 1, step
         story.close()
 
 
@@ -346,6 +356,19 @@ def test_who_answers_as_a_colleague_picks_the_caller_in_danger_is_one_of_two(
         assert [d["reason"] for _, d in story.told("rosa", "call.not_taken")] == [
             "answered_elsewhere"
         ], timeline(story)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.002, 0.3, 0.9])
+def test_who_leaves_before_the_other_phone_is_silent_leaves_nobody_reserved(
+    tell: Tell, wire: Wire, seconds: float
+) -> None:
+    wire.meddles(lambda method, path, _: method == "DELETE" and "-remy-" in path, late(1.0))
+    story = rings_at_remys((8.0, warns("rosa", 3)), (12.0, takes("rosa")))
+    story.script = (*story.script, (12.005 + seconds, leaves()))
+    tell(story)
+    assert [data["reason"] for _, data in story.told("rosa", "call.not_taken")] == ["caller_left"]
+    assert story.went_through("rosa")[-2:] == ["RESERVED", "READY"]
+    assert not story.rang("rosa")
 
 
 def test_two_pick_somebody_in_danger_who_rings_at_a_third(tell: Tell) -> None:
@@ -432,6 +455,24 @@ def test_who_is_sent_to_a_person_rings_at_nobody_elses(tell: Tell) -> None:
     assert story.talks_with(1) == ["nora"]
     assert not story.rang("lea")
     assert story.told("nora", "call.offered")[0][1]["call"]["danger_level"] == 2
+
+
+def test_who_is_sent_by_a_regulator_is_not_sent_away_by_a_full_line(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = Desks(
+        (ROSA, REMY),
+        (caller(1.0), caller(2.0, 2)),
+        (22.0, cannot_take("remy")),
+        (23.0, lambda _: monkeypatch.setattr(WaitingLines, "full", lambda *_: True)),
+        (23.1, sends("rosa", Orient(agent="remy"), 1)),
+        (25.0, lambda w: w.desks["remy"].rings[-1].answer()),
+        come_at={"remy": 20.0},
+        lets_ring=("remy",),
+    )
+    tell(story)
+    assert story.answers == [None]
+    assert story.talks_with(1) == ["remy"], timeline(story)
 
 
 def test_who_is_sent_to_a_person_who_does_not_answer_is_anybodys_of_that_line(tell: Tell) -> None:

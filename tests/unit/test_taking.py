@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from cti.calls import cards
+from cti.calls import cards, offering
 from cti.calls.cards import WAITING_SHOWN_MAX, keep_telling, shown_to
 from cti.calls.deciding import is_free_to_take, is_rung_for, may_take
 from cti.calls.house import House
@@ -140,6 +140,44 @@ def test_who_can_take_somebody(presence: Presence, code: str | None) -> None:
     assert is_free_to_take(one) == code
     one.phone_away = True
     assert is_free_to_take(one) is not None
+
+
+async def test_who_was_found_as_another_took_the_caller_is_given_back() -> None:
+    """The line had reserved somebody, and nobody had heard of it yet."""
+    call, given_back = a_call(danger=3), []
+
+    async def take(ask: Ask) -> list[Agent]:
+        ask.take_by_hand(ROSA)
+        return [LEA]
+
+    house = a_house(call)
+    house.lines = cast(Any, SimpleNamespace(take=take))
+    house.team.withdraw = cast(Any, given_back.append)  # type: ignore[method-assign]
+    assert call.ask is not None
+    assert await offering._look_for(call, house, call.ask) == []
+    assert given_back == [LEA]
+    assert call.ask.by_hand is ROSA
+
+
+async def test_nobody_is_kept_for_a_caller_whom_an_on_call_phone_may_have() -> None:
+    call, given_back = a_call(), []
+    call.caller.in_app.clear()
+    call.caller.in_our_hands = asyncio.Event().wait  # type: ignore[method-assign, assignment]
+    house = a_house(call)
+    house.team.withdraw = cast(Any, given_back.append)  # type: ignore[method-assign]
+    nora = agent("nora", Role.REGULATOR)
+    nora.presence, nora.call_id = Presence.RESERVED, call.id
+    assert call.ask is not None
+    call.ask.take_by_hand(nora)
+    step: Any = SimpleNamespace(ring_after_seconds=0.0, line="regulators")
+    offering_around = asyncio.ensure_future(offering._offer_around(call, house, step, call.ask))
+    await asyncio.sleep(0.01)
+    assert given_back == [nora]
+    assert [(m.type, m.data["reason"]) for m in nora.outbox.since(0) or []] == [
+        ("call.not_taken", "left_line")
+    ]
+    assert not offering_around.done()
+    offering_around.cancel()
 
 
 # -- what is shown
