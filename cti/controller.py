@@ -22,11 +22,13 @@ from cti.asterisk.ari import AppTaken, Ari, AriError, EngineInfo, EngineRefused
 from cti.asterisk.exchange import Exchange
 from cti.asterisk.wire import HttpWire
 from cti.calls.browsers import Browsers
+from cti.calls.cards import keep_telling
 from cti.calls.estimate import TALKS_KEPT_MAX, Past
 from cti.calls.house import House
 from cti.calls.phones import follow_phones
 from cti.calls.reception import Reception
 from cti.calls.suggestions import keep_suggesting
+from cti.calls.taking import WaitingDesk
 from cti.calls.waiting import WaitingLines
 from cti.config import Settings, SettingsError
 from cti.flows import FlowFiles
@@ -163,6 +165,7 @@ def serve_calls(house: House, tasks: Group, ready: asyncio.Event, browsers: Brow
         house.suggest_again.set()
 
     house.team.presence_moved = look_again
+    house.team.desk = WaitingDesk(house)
 
     async def connected(engine: EngineInfo) -> None:
         with contextlib.suppress(AriError):
@@ -180,6 +183,7 @@ def serve_calls(house: House, tasks: Group, ready: asyncio.Event, browsers: Brow
     tasks.create_task(house.records.run())
     tasks.create_task(_tell_on_call(house, presence_moved))
     tasks.create_task(keep_suggesting(house))
+    tasks.create_task(keep_telling(house))
 
 
 async def _build(

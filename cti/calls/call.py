@@ -26,6 +26,7 @@ from cti import clock
 from cti.asterisk.ari import AriError, LegGone
 from cti.calls.aside import forget_bridges
 from cti.calls.asking import ask_of
+from cti.calls.cards import shown_as_waiting
 from cti.calls.closing import say_closing
 from cti.calls.handover import again_in_place, come_back, converse
 from cti.calls.house import House
@@ -133,6 +134,7 @@ async def follow_flow(call: Call, house: House, came_out: FlowOutcome, if_over: 
 async def attend(call: Call, house: House) -> Stage:
     """Wait in this stage's line under sound until somebody answers; then talk."""
     line = LINE_OF[call.stage]
+    call.sent.clear()
     if call.talk is None:
         step = call.line_step(line)
         if call.waiting_since_at is None:
@@ -147,18 +149,23 @@ async def attend(call: Call, house: House) -> Stage:
             await hang_up_parted(call, house)
         if call.closing is not None:  # nor as the caller was told that it ends
             return await say_closing(call, house, line)
-        if step.on_full and not call.spared and house.lines.full(line, step.on_full.callers_max):
+        # Whom a regulator sent here is not sent away.
+        spared = call.spared or call.oriented_as is not None
+        if step.on_full and not spared and house.lines.full(line, step.on_full.callers_max):
             house.records.event("line.full", call_id=call.id, line=line)
             flow, full = call.flow.flow, step.on_full.then
             came_out = await walk(flow, full, call.caller, house.surroundings)
             return await follow_flow(call, house, came_out, "full")
         try:
-            with house.lines.joined(line):
+            with house.lines.joined(line), shown_as_waiting(call, house, line):
                 found = await find_someone(call, house, step)
             if found is Found.SOMEBODY:
                 house.estimates.came_true(call.id)
         finally:
             house.estimates.left(call.id)
+        if found is not Found.SOMEBODY and call.sent.is_set():  # from the desk, as was written
+            call.in_line_since = None
+            return call.stage
         if found is Found.NOBODY and call.oriented_by is not None:
             return await come_back(call, house)
         if found is Found.NOBODY:
@@ -167,6 +174,9 @@ async def attend(call: Call, house: House) -> Stage:
             call.in_line_since = None
             house.records.event("line.left", call_id=call.id, line=line)
             return await follow_flow(call, house, found, "left_line")
+        assert call.ringing is not None
+        line = call.ringing.line  # not the one they waited in, when a regulator took them from it
+        call.stage = STAGE_OF[line]
         await connect(call, house, line)
     elif call.interruptions:
         await again_in_place(call, house)

@@ -10,8 +10,19 @@ from dataclasses import replace
 from cti.calls.asking import ask_of
 from cti.calls.closing import refusal
 from cti.calls.house import House
-from cti.calls.state import Call
-from cti.people.agents import Agent, Close, Decision, Hold, Mute, Orient, Presence, TakeBack
+from cti.calls.state import DANGER_NOW, Call
+from cti.calls.waiting import Ask
+from cti.people.agents import (
+    Agent,
+    Close,
+    Decision,
+    Hold,
+    Mute,
+    Orient,
+    Presence,
+    Role,
+    TakeBack,
+)
 from cti.people.choosing import LINE_ROLES, fits
 
 
@@ -57,16 +68,17 @@ def _check_orient(decision: Orient, agent: Agent, call: Call, house: House) -> s
     already = call.staying is not None and (decision.together or call.staying.agent is agent)
     if already or call.inviting is not None:
         return "already_oriented"
-    return _check_target(decision, agent, call, house)
+    return check_target(decision, agent, call, house)
 
 
-def _check_target(decision: Orient, agent: Agent, call: Call, house: House) -> str | None:
+def check_target(decision: Orient, agent: Agent, call: Call, house: House) -> str | None:
+    """Whether the caller can go there now; else the error code the screen is told."""
     match decision:
         case Orient(line=str() as line):
             if line not in LINE_ROLES:
                 return "no_such_line"
             step = call.line_step("regulators" if line == "regulators" else "listeners")
-            need = ask_of(call, step).need(house.team.agents)
+            need = replace(ask_of(call, step).need(house.team.agents), wanted=None)
             if not house.team.anyone_on_duty(need, but=agent):
                 return "nobody_there"
         case Orient(agent=str() as id_):
@@ -81,3 +93,64 @@ def _check_target(decision: Orient, agent: Agent, call: Call, house: House) -> s
         case _:
             return "no_such_relay"  # no relay can be called from this line yet
     return None
+
+
+# -- of a caller who waits ------------------------------------------------------------
+
+
+def is_rung_for(call: Call) -> bool:
+    """Whether a phone rings for a caller who waits, or is about to."""
+    ask = call.ask
+    return bool(call.offers) or (ask is not None and (ask.by_hand is not None or ask.chosen))
+
+
+def ask_for(call: Call, house: House) -> Ask | None:
+    """What a caller waits for, who is in our hands and looked for by us; else None."""
+    here = call.caller.in_app.is_set() and house.exchange.ari.in_step.is_set()
+    return call.ask if here and call.ask is not None and not call.ask.over else None
+
+
+def may_take(agent: Agent, call: Call, house: House) -> str | None:
+    """Whether this agent, were they free, may take this caller by hand; else the error code.
+
+    Somebody in danger may be taken though another phone rings, whatever they had asked for.
+    """
+    in_danger = call.danger >= DANGER_NOW
+    if Role.REGULATOR not in agent.roles:
+        return "for_regulators"
+    if call.waits_in is None or call.caller.gone.is_set():
+        return "no_longer_waiting"
+    ask = ask_for(call, house)
+    if ask is None:
+        return "not_reachable"
+    if ask.by_hand is not None:
+        return "taken_already"
+    if is_rung_for(call) and not in_danger:
+        return "rings_already"
+    if any(talk.leg.in_app.is_set() for talk in call.offers):
+        return "no_longer_waiting"
+    suits = ask.language in agent.languages and ask.gender in (None, agent.gender)
+    return None if suits or in_danger else "does_not_suit_you"
+
+
+def may_send(agent: Agent, call: Call, house: House, decision: Orient) -> str | None:
+    """Whether this agent may have a caller who waits wait elsewhere; else the error code."""
+    if call.waits_in is None or call.caller.gone.is_set():
+        return "no_longer_waiting"
+    if decision.relay is not None or decision.together or decision.consult:
+        return "take_first"  # these need a person
+    if ask_for(call, house) is None:
+        return "not_reachable"
+    if is_rung_for(call):
+        return "rings_already"
+    if decision.line == call.waits_in and call.wanted is None:
+        return "waits_there"
+    return check_target(decision, agent, call, house)
+
+
+def is_free_to_take(agent: Agent) -> str | None:
+    """Whether this agent can be offered a caller whom they choose; else the error code."""
+    if agent.presence in (Presence.RESERVED, Presence.TALKING):
+        return "you_have_a_call"
+    ready = agent.presence is Presence.READY and agent.cannot_take() is None
+    return None if ready else "you_are_not_ready"

@@ -237,7 +237,8 @@ async def again_in_place(call: Call, house: House) -> None:
 async def orient(call: Call, house: House, decision: Orient, line: Line) -> Stage:
     """Take the caller to the line or the person the agent chose."""
     assert call.talk is not None
-    target, by = choose_target(call, house, decision), call.talk.agent
+    by = call.talk.agent
+    target = choose_target(call, house, decision, by)
     call.stage = STAGE_OF[target]  # should the engine not obey, this is the one to enter again
     call.path.append(line)
     hand_on(call, house, by)
@@ -259,24 +260,30 @@ def hand_on(call: Call, house: House, by: Agent) -> None:
     )
 
 
-def choose_target(call: Call, house: House, decision: Orient) -> Line:
-    """Write down where the caller goes, and what the next person should know; the line it means."""
-    assert call.talk is not None
+def choose_target(
+    call: Call, house: House, decision: Orient, by: Agent, how: str | None = None
+) -> Line:
+    """Write down where the caller goes, and what the next person should know; the line it means.
+
+    ``how``: in which way, when nobody has the caller.
+    """
     call.wanted = decision.agent
+    call.oriented_as = next((role for role in LINE_ROLES.values() if role in by.roles), None)
     if decision.handover:
         call.handover = decision.handover
         house.records.handover(call.id, decision.handover)
     if decision.danger is not None:
-        _judge_danger(call, house, decision.danger)
+        judge_danger(call, house, decision.danger)
     target: Line = "regulators" if decision.line == "regulators" else "listeners"
     other = house.team.agents.get(decision.agent or "")
     if other is not None and LINE_ROLES["listeners"] not in other.roles:
         target = "regulators"
-    how = "consult" if decision.consult else "together" if decision.together else "cold"
+    if how is None:
+        how = "consult" if decision.consult else "together" if decision.together else "cold"
     house.records.event(
         "call.oriented",
         call_id=call.id,
-        agent_id=call.talk.agent.id,
+        agent_id=by.id,
         line=target,
         how=how,
         danger_level=call.danger,
@@ -284,7 +291,7 @@ def choose_target(call: Call, house: House, decision: Orient) -> Line:
     return target
 
 
-def _judge_danger(call: Call, house: House, level: int) -> None:
+def judge_danger(call: Call, house: House, level: int) -> None:
     """Note how much danger the agent sees; what the caller said with a key stays."""
     call.danger = DANGER_NOW if call.caller.in_danger else level
     house.records.stage(
@@ -297,8 +304,8 @@ async def come_back(call: Call, house: House) -> Stage:
     """Nobody answered in time: back to the agent who oriented them, else head of the line."""
     agent = house.team.agents.get(call.oriented_by or "")
     reason = "not_answered" if call.wanted else "nobody_there"
-    call.oriented_by, call.wanted, call.first = None, None, True
-    if agent is not None and await _take_again(call, house, agent):
+    call.oriented_by, call.oriented_as, call.wanted, call.first = None, None, None, True
+    if agent is not None and await reserve_for(call, house, agent):
         await _ring_again(call, house, agent, reason)
     # Not before: a process after us tries them again.
     house.records.stage(call.id, call.stage.value, oriented_by=None, oriented_to=None)
@@ -321,8 +328,8 @@ async def _ring_again(call: Call, house: House, agent: Agent, reason: str) -> No
         await connect(call, house, line)
 
 
-async def _take_again(call: Call, house: House, agent: Agent) -> bool:
-    """Take an agent who is free, or who rests from this very call, for its caller."""
+async def reserve_for(call: Call, house: House, agent: Agent) -> bool:
+    """Reserve an agent who is free, or who rests from this very call, for its caller."""
     if not agent.outbox.screens:
         return False
     reserving = asyncio.ensure_future(house.team.reserve(agent, call.id, rest_of=call.id))
@@ -344,7 +351,7 @@ async def _give_back(house: House, agent: Agent, reserving: asyncio.Future[bool]
 async def invite(call: Call, house: House, decision: Orient) -> Orient | None:
     """Find and ring somebody while the talk goes on; the decision, once they have answered."""
     assert call.talk is not None
-    target = choose_target(call, house, decision)
+    target = choose_target(call, house, decision, call.talk.agent)
     call.waiting_since_at, call.first = clock.now(), True
     try:
         async with asyncio.timeout(INVITE_SECONDS_MAX):

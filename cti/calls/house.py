@@ -48,6 +48,8 @@ class House:
     estimates: Estimates = field(default_factory=Estimates)
     # Who is there, or what a caller told, has changed: see suggestions.py.
     suggest_again: asyncio.Event = field(default_factory=asyncio.Event)
+    # Who waits, or what is known of them, has changed: see cards.py.
+    waiting_moved: asyncio.Event = field(default_factory=asyncio.Event)
     calls: dict[str, Call] = field(default_factory=dict)  # by the caller's channel
     _given_up: list[tuple[str, float]] = field(default_factory=list)  # (channel, monotonic)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)

@@ -30,10 +30,10 @@ from cti.calls.deciding import check
 from cti.calls.estimate import outlook
 from cti.calls.house import House
 from cti.calls.outside import NOT_READY, leg_of, ring, tell_of_dead_trunk
-from cti.calls.state import INTERRUPTIONS_MAX, Call, Talk
+from cti.calls.state import DANGER_NOW, INTERRUPTIONS_MAX, Call, Talk
 from cti.calls.waiting import Ask
 from cti.people.agents import Agent, Engagement, Presence
-from cti.people.choosing import LINE_ROLES
+from cti.people.choosing import LINE_ROLES, fits
 from cti.records.record import LegEvent
 from cti.tasks import Group
 from ivr.leg import HungUp, Outcome, ToLine
@@ -74,7 +74,8 @@ async def find_someone(call: Call, house: House, step: LineStep) -> Found | Outc
     """Ring one agent after the other while the caller hears the line's flow.
 
     Once an agent has answered, the caller's prompt is stopped. An outcome of the flow: the
-    caller pressed a key that leads elsewhere, or has waited for too long.
+    caller pressed a key that leads elsewhere, or has waited for too long. ``call.sent`` ends it,
+    with nobody found.
     """
     # Whoever goes first does not wait with the crowd.
     crowded = not call.spared and house.lines.crowded(step.line, step.crowd_per_agent_max)
@@ -84,8 +85,13 @@ async def find_someone(call: Call, house: House, step: LineStep) -> Found | Outc
     async with Group() as tasks:
         heard = tasks.create_task(hear(call, house, step, crowded))
         offers = tasks.create_task(_offers(call, house, step))
-        await asyncio.wait({heard, offers}, return_when=asyncio.FIRST_COMPLETED)
-        if _found_nobody(offers):  # what must be heard whole still is
+        sent = tasks.create_task(call.sent.wait())
+        await asyncio.wait({heard, offers, sent}, return_when=asyncio.FIRST_COMPLETED)
+        sent.cancel()
+        if call.sent.is_set() and not _somebody_answers(call):
+            offers.cancel()
+            withdraw_ringing(call, house, "withdrawn")
+        if _found_nobody(offers) or call.sent.is_set():  # what must be heard whole still is
             ends = {call.caller.whole_until.wait(), call.caller.gone.wait()}
             await first_of({asyncio.ensure_future(end) for end in ends}, WHOLE_SECONDS_MAX)
         # Cancel before stopping, or the flow would start its next prompt.
@@ -99,9 +105,9 @@ async def find_someone(call: Call, house: House, step: LineStep) -> Found | Outc
         await call.caller.stop_playing()
         if call.ringing:
             await call.ringing.leg.stop_playing()
-    if offers.cancelled():
-        return heard.result()
-    return Found.SOMEBODY if offers.result() else Found.NOBODY
+    if not offers.cancelled():
+        return Found.SOMEBODY if offers.result() else Found.NOBODY
+    return Found.NOBODY if call.sent.is_set() else heard.result()
 
 
 def _found_nobody(offers: asyncio.Task[bool]) -> bool:
@@ -181,46 +187,91 @@ async def announce_to(leg: ChannelLeg, media: str, seconds: float) -> None:
 async def offer_around(call: Call, house: House, step: LineStep) -> bool:
     """Offer the call to one free agent after the other until one answers."""
     assert call.waiting_since_at is not None
+    call.ask = ask = ask_of(call, step)
+    house.waiting_moved.set()
+    try:
+        return await _offer_around(call, house, step, ask)
+    finally:
+        ask.over = True
+        release_by_hand(call, house, ask)  # memory only
+
+
+async def _offer_around(call: Call, house: House, step: LineStep, ask: Ask) -> bool:
     if call.remembering is not None:
         await asyncio.wait({call.remembering})
-    call.ask = ask = ask_of(call, step)
     if not call.spared and not call.wanted:
         # Many callers hang up at once: a phantom ring burns a volunteer.
-        await asyncio.sleep(step.ring_after_seconds)
+        await first_of({asyncio.ensure_future(ask.taken.wait())}, step.ring_after_seconds)
     while True:
-        await call.caller.in_our_hands()  # else an on-call phone may have them
+        if not call.caller.in_app.is_set():  # an on-call phone may have them, for as long as it may
+            release_by_hand(call, house, ask)
+        await call.caller.in_our_hands()
         renew(ask, call)
-        try:
-            async with asyncio.timeout(_looked_for_seconds(call, ask)):
-                agents = await house.lines.take(ask)
-        except TimeoutError:
-            if _comes_back(call):
-                return False
-            ask.wanted = call.wanted = None  # that person cannot: anybody of the line
-            continue
-        if not agents:
-            if ask.wanted and not _comes_back(call):
-                ask.wanted = call.wanted = None
-                continue
+        agents = await _look_for(call, house, ask)
+        if agents is None:
             return False
         if not call.caller.in_app.is_set():
             for agent in agents:
                 house.team.withdraw(agent)
             continue
+        by_hand, line = ask.by_hand, step.line
+        if by_hand is not None:
+            agents = [by_hand]
+            line = line if LINE_ROLES[line] in by_hand.roles else "regulators"
         try:
-            if await offer_to(call, house, agents, step.line, ask.waited_seconds()):
+            if agents and await offer_to(call, house, agents, line, ask.waited_seconds()):
                 return True
         except (EngineAway, AriTimeout):
             # The wire's fault: this agent passed nobody over. The lines rest until it is mended.
             call.interruptions += 1
             if call.interruptions > INTERRUPTIONS_MAX:
                 raise
+            ask.by_hand = ask.by_hand if by_hand is None else None
             continue
         for agent in agents:
             ask.pass_over(agent)
-        if ask.wanted and _comes_back(call):
+        if by_hand is not None:  # in vain: whom the caller waits for has not changed
+            ask.by_hand = None
+            continue
+        if not agents:
+            continue
+        if ask.wanted and _comes_back(call) and ask.by_hand is None:
             return False
         ask.wanted = call.wanted = call.back_to = None
+
+
+async def _look_for(call: Call, house: House, ask: Ask) -> list[Agent] | None:
+    """Wait for who may be offered this caller now: reserved; none of ours, when ``by_hand`` is.
+
+    Nobody: to be looked for again. None: this line is given up.
+    """
+    agents: list[Agent] = []
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_looked_for_seconds(call, ask)):
+            agents = await house.lines.take(ask)
+    if ask.by_hand is not None:
+        for agent in agents:
+            house.team.withdraw(agent)
+        return []
+    if not agents and (not ask.wanted or _comes_back(call)):
+        return None
+    if not agents:
+        ask.wanted = call.wanted = None  # that person cannot: anybody of the line
+    return agents
+
+
+def release_by_hand(call: Call, house: House, ask: Ask) -> None:
+    """Give back who took this caller by hand and was not offered them, and say why."""
+    agent, ask.by_hand = ask.by_hand, None
+    if agent is None or agent.engagement is not None or agent.call_id != call.id:
+        return  # offered them, or given back since
+    not_taken = "left_line"
+    if call.caller.gone.is_set():
+        not_taken = "caller_left"
+    elif call.offers:
+        not_taken = "answered_elsewhere"
+    house.team.withdraw(agent)
+    agent.outbox.push("call.not_taken", {"call": {"id": call.id}, "reason": not_taken})
 
 
 async def offer_to(
@@ -275,6 +326,7 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
     leg = leg_of(agent, house, leg_id)
     talk = Talk(agent, leg, clock.monotonic(), line)
     call.offers.append(talk)
+    house.waiting_moved.set()
     agent.engagement = Engagement(call.id, call.view(line, waited_seconds))
     agent.engagement.check = lambda decision: check(decision, agent, call, house)
     seconds = house.settings.ring_seconds_max
@@ -331,6 +383,25 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
     return withdraw_unanswered(call, house, talk)
 
 
+def tell_offered(call: Call, house: House) -> None:
+    """What is known of a caller has changed: whoever is offered them sees it, or fits no more."""
+    house.waiting_moved.set()
+    if call.ask is None:
+        return
+    renew(call.ask, call)
+    need = replace(call.ask.need(house.team.agents), wanted=None, back_to=None)
+    for talk in call.offers:
+        agent = talk.agent
+        by_hand = agent is call.ask.by_hand
+        asked = replace(need, wanted=agent.id) if by_hand else need
+        if fits(agent, asked) is None and not (by_hand and call.danger >= DANGER_NOW):
+            talk.unwanted.set()
+        elif agent.engagement is not None:
+            told = {"told": call.told(), **call.danger_view()}
+            agent.engagement.view.update(told, language=call.caller.language)
+            agent.outbox.push("call.updated", {"call": agent.engagement.view})
+
+
 def withdraw_unreachable(call: Call, house: House, talk: Talk, error: PhoneUnreachable) -> bool:
     """Take back an offer of which no telephone has rung, and say why; always False."""
     reason = "phone_unreachable"
@@ -341,7 +412,12 @@ def withdraw_unreachable(call: Call, house: House, talk: Talk, error: PhoneUnrea
 
 
 def withdraw_unwanted(call: Call, house: House, talk: Talk) -> bool:
-    """Take back an offer to whom the caller does not fit any more, and say why; always False."""
+    """Take back an offer to whom the caller does not fit any more, and say why; always False.
+
+    Or whom a colleague has taken by hand, danger being told.
+    """
+    if call.ask is not None and call.ask.by_hand not in (None, talk.agent):
+        return withdraw(call, house, talk, "answered_elsewhere")
     if call.caller.language in talk.agent.languages:
         return withdraw(call, house, talk, "wish")
     return withdraw(call, house, talk, "language")
@@ -389,6 +465,7 @@ def withdraw(
     """
     agent, leg = talk.agent, talk.leg
     call.offers.remove(talk)
+    house.waiting_moved.set()
     leg.close()
     agent.engagement = None
     agent.outbox.push(

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cti import clock
 from cti.asterisk import ari_models as models
@@ -19,19 +19,18 @@ from cti.asterisk.caller import CallerLeg, Changed, waiting_bridge
 from cti.asterisk.exchange import APP, consult_bridge, held_bridge, talk_bridge
 from cti.asterisk.legs import ChannelLeg
 from cti.calls.aside import heard_again
-from cti.calls.asking import renew
 from cti.calls.call import close, failed, handle_call
 from cti.calls.company import tell_company
 from cti.calls.deciding import check
 from cti.calls.hearing import show_key, watch
 from cti.calls.house import House
-from cti.calls.offering import follow
+from cti.calls.offering import follow, tell_offered
 from cti.calls.repeats import compare
 from cti.calls.returning import find_again
 from cti.calls.state import DANGER_NOW, LINE_OF, Call, Stage, Talk, new_call_id
 from cti.calls.talking import hang_up_parted, is_hard, together
 from cti.people.agents import Agent, Engagement, Presence
-from cti.people.choosing import LINE_ROLES, LINES, fits
+from cti.people.choosing import LINE_ROLES, LINES
 from cti.records.models import DANGER_HARD
 from cti.records.record import EndedBy, OpenCall, Outcome
 from ivr.leg import HungUp
@@ -199,18 +198,7 @@ class Reception:
             case "told":
                 records.told(call.id, caller.told)
         self._house.suggest_again.set()
-        if call.ask is None:
-            return
-        renew(call.ask, call)
-        need = replace(call.ask.need(self._house.team.agents), wanted=None, back_to=None)
-        for talk in call.offers:
-            agent = talk.agent
-            if fits(agent, need) is None:
-                talk.unwanted.set()
-            elif agent.engagement is not None:
-                told = {"told": call.told(), **call.danger_view()}
-                agent.engagement.view.update(told, language=caller.language)
-                agent.outbox.push("call.updated", {"call": agent.engagement.view})
+        tell_offered(call, self._house)
 
     # -- taking back -----------------------------------------------------------
 

@@ -14,7 +14,7 @@ from cti import clock
 from cti.asterisk.caller import CallerLeg
 from cti.asterisk.legs import ChannelLeg
 from cti.calls.waiting import Ask
-from cti.people.agents import Agent, Orient
+from cti.people.agents import Agent, Orient, Role
 from cti.records.record import EndedBy, Outcome
 from ivr.steps import Line, LineStep
 from ivr.versions import FlowVersion
@@ -74,6 +74,7 @@ class Call:
     first: bool = False  # head of the line
     wanted: str | None = None  # the person the caller was oriented to
     oriented_by: str | None = None  # the agent to whom they come back when nobody answers
+    oriented_as: Role | None = None  # what the agent is who oriented them last, and is not there
     back_to: str | None = None  # the person they were with: first, if they can
     rest_of: str | None = None  # the call after which that person may be resting
     returned: bool = False  # their talk broke off a moment ago
@@ -83,6 +84,8 @@ class Call:
     # Reads what they told to a process before us: nobody is asked for them before.
     remembering: asyncio.Task[None] | None = None
     in_line_since: float | None = None  # monotonic seconds
+    waits_in: Line | None = None  # the line in which somebody is looked for now
+    sent: asyncio.Event = field(default_factory=asyncio.Event)  # from the desk, to another line
     ask: Ask | None = None  # what the caller waits for
     talk: Talk | None = None  # the agent whose leg owns the caller
     staying: Talk | None = None  # the agent who oriented the caller and has not left yet

@@ -73,6 +73,7 @@ def take_charge(call: Call, house: House) -> None:
     call.answered, call.outcome = True, "talked"
     call.answered_at = call.answered_at or house.clock()
     call.first, call.wanted, call.oriented_by, call.back_to = False, None, None, None
+    call.oriented_as = None
     house.records.stage(
         call.id,
         STAGE_OF[talk.line].value,

@@ -69,6 +69,9 @@ class Ask:
     passed_over: dict[str, int] = field(default_factory=dict)
     passed_at: float = 0.0  # monotonic seconds
     nobody_since: float | None = None
+    by_hand: Agent | None = None  # reserved by their own wish: this caller is offered to them next
+    taken: asyncio.Event = field(default_factory=asyncio.Event)  # by hand, at least once
+    over: bool = False  # nobody is looked for any more
     found: asyncio.Future[list[Agent]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -87,6 +90,22 @@ class Ask:
         self.passed_at = clock.monotonic()
         if agent.id == self.back_to:
             self.back_to = None
+
+    @property
+    def chosen(self) -> bool:
+        """Whether somebody has just been reserved for them."""
+        found = self.found
+        return found.done() and not found.cancelled() and bool(found.result())
+
+    def take_by_hand(self, agent: Agent) -> None:
+        """Somebody reserved has chosen this caller: whoever looks for a person need look no more.
+
+        Who was found at that instant, and is not reserved yet, is given back.
+        """
+        self.by_hand = agent
+        self.taken.set()
+        if not self.found.done():
+            self.found.set_result([])
 
     def waited_seconds(self) -> int:
         """How long this caller has waited in this line."""
@@ -181,8 +200,10 @@ class WaitingLines:
         """Wait until somebody is reserved for this caller; nobody when nobody is on duty.
 
         Several when the line rings all at once. Those found at the very moment we are
-        cancelled are given back.
+        cancelled are given back. At once, and nobody of ours, when somebody took them by hand.
         """
+        if ask.by_hand is not None:
+            return []
         ask.found = asyncio.get_running_loop().create_future()
         self._asks.append(ask)
         self._team.changed.set()

@@ -81,11 +81,16 @@ class Outbox:
         """How many screens are open for this agent now."""
         return len(self._screens)
 
-    def push(self, type_: str, data: dict[str, Any]) -> Message:
-        """Number a message, keep it for screens that come back, hand it to every open screen."""
+    def push(self, type_: str, data: dict[str, Any], *, kept: bool = True) -> Message:
+        """Number a message, keep it for screens that come back, hand it to every open screen.
+
+        One of a kind that says all anew each time need not be ``kept``: a screen that comes
+        back is given a snapshot first.
+        """
         self.last_seq += 1
         message = Message(self.last_seq, uuid.uuid4().hex, type_, clock.now(), data)
-        self._kept.append(message)
+        if kept:
+            self._kept.append(message)
         for show in list(self._screens):
             show(message)
         return message
@@ -344,6 +349,10 @@ class Agent:
     def rung_outside(self) -> bool:
         """Whether a telephone of their own is rung, over the trunk."""
         return self.own_number is not None and self.browser is None
+
+    def has(self, call_id: str) -> bool:
+        """Whether they are offered this call, or have it."""
+        return self.engagement is not None and self.engagement.call_id == call_id
 
     def decide(self, call_id: str, decision: Decision) -> str | None:
         """Hand a decision to the call. Returns an error code when it cannot apply, else None."""

@@ -16,6 +16,7 @@ from cti import clock
 from cti.people import choosing
 from cti.people.agents import CHOSEN_BY_AGENTS, Agent, Presence, Role, WrapUp
 from cti.people.choosing import LINES, ON_DUTY, Need
+from cti.people.desk import Desk, NoDesk
 from cti.people.help import Helping
 from cti.people.kept import KeptPresences, PresenceStore
 from cti.tasks import Group
@@ -50,6 +51,7 @@ class Team:
         self.changed = asyncio.Event()  # somebody's presence changed: lines look again
         self.presence_moved: Callable[[], None] = lambda: None
         self.helping = Helping(self.agents)
+        self.desk: Desk = NoDesk()  # of the callers who wait
         self._kept = KeptPresences(store)
         self.moved: Callable[[Agent], None] = lambda _: None  # each change, as it happens
         self._on_wrapup = on_wrapup
@@ -436,6 +438,7 @@ class Team:
             "system": self._system_view(agent),
             "alerts": self._alerts_for(agent),
             **self.helping.shown_to(agent),
+            **self.desk.shown_to(agent),
         }
 
     # -- what goes on by itself -----------------------------------------------

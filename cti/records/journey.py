@@ -54,6 +54,18 @@ SENTENCES: Mapping[str, Words] = {
         "{agent} fait appeler {one_of_line}, pour lui parler d'abord seul à seul.",
         "{agent} asks for {one_of_line}, to speak alone with them first.",
     ),
+    "call.oriented.waiting": _words(
+        "{agent} oriente vers {line}, depuis l'attente.",
+        "{agent} orients towards {line}, from among those who wait.",
+    ),
+    "call.taken": _words(
+        "{agent} choisit cette personne dans l'attente.",
+        "{agent} picks this caller from among those who wait.",
+    ),
+    "call.danger": _words(
+        "{agent} signale un danger de niveau {level} (0 à 3).",
+        "{agent} sees danger of level {level} (0 to 3).",
+    ),
     "call.held": _words("{agent} met la personne en attente.", "{agent} puts the caller on hold."),
     "call.off_hold": _words(
         "{agent} et la personne se parlent de nouveau.", "{agent} and the caller talk again."

@@ -13,6 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from cti.people.agents import Agent, Close, Decision, Decline, End, Message, Orient, Presence
+from cti.people.desk import Desk as WaitingDesk
 from cti.simulation.fake_people import FakeCaller, FakePhone, FakePhoneCall, FarEnd
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class AgentPlan:
     own_number: str | None = None  # of a telephone of their own, in place of a desk phone
     gender: str | None = None
     stands_in: bool = False
+    picks: float = 0.0  # of the lists of waiting callers, how many make a regulator do something
 
 
 class Caller:
@@ -141,6 +143,16 @@ class Frame:
     data: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Board:
+    """The callers who wait, as a screen was told."""
+
+    at: float
+    agent: str
+    cards: list[dict[str, Any]]
+    count: int
+
+
 @dataclass
 class Desk:
     """One agent: a screen, a phone, and somebody who uses them."""
@@ -159,6 +171,8 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.phone.on_ring = self._rings
+        # Another chance: the seeds of before keep their other people as they were.
+        self.hand = Random(f"{self.world.seed}/{self.plan.id}/hand")
 
     # -- the screen ------------------------------------------------------------
 
@@ -204,6 +218,7 @@ class Desk:
         self.last_seen = outbox.epoch, outbox.last_seq
         shown = self.controller.house.team.snapshot(self.agent)
         self._note("screen.open", shown["presence"])
+        self._see_who_waits(shown)
         if shown["call"] is not None and shown["call_state"] == "connected":
             self.world.later(0.05, self._connected, shown["call"]["id"])
         self.world.later(0.1, self._look, self.controller)
@@ -229,8 +244,11 @@ class Desk:
 
     def _show(self, message: Message) -> None:
         """A frame arrives. Runs inside the controller: everything happens a moment later."""
-        self._note(message.type, message.data)
         self.last_seen = self.last_seen[0], message.seq
+        if message.type == "waiting.changed":
+            self._see_who_waits(message.data)
+            return
+        self._note(message.type, message.data)
         if message.type == "call.suggestions":
             return  # these people know by themselves where to orient
         self.world.later(self.chance.uniform(0.001, 0.05), self._seen, self.controller, message)
@@ -279,6 +297,63 @@ class Desk:
             lasting = self.chance.random() < 0.2
             if self.agent.presence is Presence.WRAP_UP and not lasting:
                 self._choose(Presence.READY)
+
+    # -- who waits -------------------------------------------------------------
+
+    def _see_who_waits(self, data: Mapping[str, Any]) -> None:
+        """A regulator may pick somebody, send them elsewhere, or say that they are in danger."""
+        if "waiting" not in data:
+            return
+        hand, now = self.hand, self.world.loop.time()
+        board = Board(now, self.plan.id, data["waiting"], data["waiting_count"])
+        self.world.boards.append(board)
+        if not board.cards or hand.random() >= self.plan.picks:
+            return
+        call = hand.choice([board.cards[0], hand.choice(board.cards)])["id"]
+        # Two who are shown the same may well press at the same instant.
+        seconds = hand.choice((0.05, hand.uniform(0.05, 0.3), hand.uniform(0.3, 4.0)))
+        deed, controller = hand.random(), self.controller
+        if deed < 0.55:
+            self.world.later(seconds, self._pick, controller, call)
+        elif deed < 0.85:
+            self.world.later(seconds, self._send, controller, call, self._elsewhere())
+        else:
+            self.world.later(seconds, self._warn, controller, call, hand.randint(0, 3))
+
+    def _elsewhere(self) -> Orient:
+        deed = self.hand.random()
+        if deed < 0.6:
+            return Orient(line="listeners", handover="mot" if deed < 0.2 else None)
+        if deed < 0.9:
+            others = sorted(desk for desk in self.world.desks if desk != self.plan.id)
+            return Orient(agent=self.hand.choice(others or [self.plan.id]))
+        return Orient(line="regulators", danger=self.hand.choice((None, 2)))
+
+    def _pick(self, controller: Controller, call: str) -> None:
+        if self.controller is not controller or self.agent is None:
+            return
+        agent, desk = self.agent, controller.house.team.desk
+        self._say("picks", call)
+        for _ in range(2 if self.hand.random() < 0.05 else 1):  # a few press twice
+            controller.start(lambda: self._picked(agent, call, desk))
+
+    async def _picked(self, agent: Agent, call: str, desk: WaitingDesk) -> None:
+        if await desk.take(agent, call) is None:
+            self._say("picked", call)
+
+    def _send(self, controller: Controller, call: str, decision: Orient) -> None:
+        if self.controller is controller and self.agent is not None:
+            controller.tell(self._send_inside, self.agent, call, decision, controller)
+
+    def _send_inside(
+        self, agent: Agent, call: str, decision: Orient, controller: Controller
+    ) -> None:
+        if controller.house.team.desk.orient(agent, call, decision) is None:
+            self._say("decided", (call, decision))
+
+    def _warn(self, controller: Controller, call: str, level: int) -> None:
+        if self.controller is controller and self.agent is not None:
+            controller.tell(controller.house.team.desk.judge_danger, self.agent, call, level)
 
     # -- the talk --------------------------------------------------------------
 

@@ -14,9 +14,10 @@ from typing import Any
 
 from cti.people.agents import Orient, Presence
 from cti.simulation.actors import Caller, Frame, Pop
+from cti.simulation.boards import Boards
 from cti.simulation.fake_people import FakePhoneCall
 from cti.simulation.turns import RETURN_SECONDS, Turns
-from cti.simulation.verdicts import Call, Violation, seconds
+from cti.simulation.verdicts import Call, Violation, seconds, told_danger
 from cti.simulation.world import PROMPT_SECONDS, World
 
 SILENT_SECONDS_MAX = 3.0
@@ -124,15 +125,20 @@ class Checker:
 
     def in_danger(self, call_id: str | None, at: float) -> bool:
         """Whether they were known by then to be in danger, by a key or from an agent."""
-        call = self.calls.get(call_id or "")
-        return call is not None and any(
-            moment <= at
-            and (
-                (op == "call.stage" and data["set"].get("danger"))
-                or (data.get("type") == "call.oriented" and (data.get("danger_level") or 0) > 1)
-            )
-            for moment, op, data in call.entries
-        )
+        call, level, key = self.calls.get(call_id or ""), 0, False
+        for moment, op, data in call.entries if call is not None else ():
+            if moment <= at and op == "call.stage":
+                key |= told_danger(data["set"])
+                level = data["set"].get("danger_level", level)
+        return key or level > 1
+
+    def taken(self, call_id: str) -> list[tuple[float, str]]:
+        """When somebody picked this caller among those who waited, as was written, and who."""
+        return [
+            (at, data["agent_id"])
+            for at, op, data in self.calls[call_id].entries
+            if op == "event" and data["type"] == "call.taken"
+        ]
 
     def oriented_to(self, call_id: str, at: float) -> str | None:
         """The person to whom this caller was oriented last, by then."""
@@ -179,6 +185,7 @@ class Checker:
             *self._left_over(),
             *self._offers(),
             *self.turns.check(),
+            *Boards(self).check(),
         ]
         for caller in self.callers:
             found += self._silences(caller)

@@ -16,7 +16,7 @@ from random import Random
 from cti.simulation.actors import AgentPlan
 from cti.simulation.fake import Faults
 from cti.simulation.habits import DayAgentPlan, DayCallerPlan
-from cti.simulation.plans import FAULTS
+from cti.simulation.plans import FAULTS, with_picks
 from cti.simulation.world import BEGAN_AT, CATALOGUE, Fault, Plan, Scenery
 from ivr.flow import Flow, load_flow
 from ivr.relays import Relay
@@ -129,7 +129,7 @@ def draw(seed: str, between: tuple[int, int] = CALLS_A_DAY) -> Day:
     seconds = max(120.0, calls * CALL_SECONDS / len(agents) / load)
     if long_night:
         seconds = LONG_NIGHT_SECONDS
-    agents = [_shifts(chance, agent, seconds) for agent in agents]
+    agents = with_picks(seed, [_shifts(chance, agent, seconds) for agent in agents])
     callers = _callers(chance, calls, seconds, long_night)
     faults: list[Fault] = []
     if chance.random() < FAULTY and not long_night:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
+from typing import TypeVar
 
 from cti.simulation.actors import AgentPlan, CallerPlan
 from cti.simulation.fake import Faults
 from cti.simulation.world import Fault, Plan
 
+A = TypeVar("A", bound=AgentPlan)
 CALLS_A_WORLD = (10, 50)
 ARRIVALS_APART_SECONDS = 2.0
 # What may go wrong, how often compared with the rest, and for how many seconds.
@@ -49,7 +53,7 @@ def draw(seed: str, between: tuple[int, int] = CALLS_A_WORLD) -> Plan:
         faults = [_fault(chance, at + 30, agents) for _ in range(number)]
     return Plan(
         callers=tuple(callers),
-        agents=tuple(agents),
+        agents=tuple(with_picks(seed, agents)),
         faults=tuple(sorted(faults, key=lambda fault: fault.at)),
         any_order=chance.random() < 0.5,
         database=chance.choice(("there", "there", "there", "away")),
@@ -100,6 +104,16 @@ def _agents(chance: Random) -> list[AgentPlan]:
             )
         )
     return agents
+
+
+def with_picks(seed: str, agents: Sequence[A]) -> list[A]:
+    """These people, some of whom now and then pick a caller among those who wait.
+
+    By a chance of its own: the seeds of before keep their other people as they were.
+    """
+    chance = Random(f"{seed}/picks")
+    often = (0.0, 0.02, 0.1, 0.4)
+    return [replace(agent, picks=chance.choice(often)) for agent in agents]
 
 
 def _fault(chance: Random, until: float, agents: list[AgentPlan]) -> Fault:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 AROUND_SECONDS = 0.05  # how long somebody must have been free, before and after, to be sure
 LAST_TALK_SECONDS = 1200.0  # before the end of a shift, no talk begins without a yes
 HARD_TIMES = 2.0
+ROUNDED = 1e-5  # seconds: the journal tells whole microseconds
 WORKING = frozenset({"READY", "RESERVED", "TALKING", "WRAP_UP"})
 
 
@@ -70,6 +71,7 @@ class Decision:
     at: float
     before: State  # the agent, just before
     frame: Frame
+    by_hand: bool = False  # they picked this caller themselves
 
 
 class Presences:
@@ -135,11 +137,13 @@ class Presences:
     def _decided(self, frame: Frame, state: State) -> None:
         if state.came_from in ("READY", "WRAP_UP"):
             before = replace(state, presence=state.came_from)
-            call, data = frame.data["call"]["id"], frame.data
+            call, data, at = frame.data["call"]["id"], frame.data, state.reserved_at
+            by_hand = any(
+                agent == frame.agent and at - ROUNDED <= taken_at <= frame.at + ROUNDED
+                for taken_at, agent in self._checker.taken(call)
+            )
             self.decisions.append(
-                Decision(
-                    call, frame.agent, data["offer"], data["line"], state.reserved_at, before, frame
-                )
+                Decision(call, frame.agent, data["offer"], data["line"], at, before, frame, by_hand)
             )
 
     def _next(self, state: State, frame: Frame) -> State:

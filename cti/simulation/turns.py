@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cti.simulation.actors import AgentPlan
+from cti.simulation.actors import AgentPlan, Frame
 from cti.simulation.presences import AROUND_SECONDS, Decision, Presences, State
 from cti.simulation.verdicts import Violation
 from cti.simulation.waits import ASKED_AGAIN_SECONDS, BOUND_SECONDS, ROLE_OF, Wait, fits, waits_of
@@ -28,6 +28,8 @@ NOBODY_SECONDS_MAX = 20.0  # nobody on duty, and nobody says so (a greeting is h
 RETURN_SECONDS = 175.0
 RINGS_WHOLE_SECONDS = 19.0  # a ring that was missed rang so long
 ROUNDED = 1e-5  # seconds: the journal tells whole microseconds
+OFFERED_SECONDS_MAX = 3.0  # from a pick to the offer: another ring may have to end first
+IN_DANGER = 3  # the level of who is in danger now
 LOSERS_RING_SECONDS_MAX = 1.3  # once somebody else has answered
 PHONE_LOOKED_FOR_SECONDS = 8.0  # a phone that is back is known to be by then
 PRIVATE = ("support", "debriefing")
@@ -59,6 +61,9 @@ class Turns:
             wait = self._wait_of(decision)
             if wait is None or wait.unsure:
                 continue
+            if decision.by_hand:
+                yield from self._picked(decision, wait)
+                continue
             yield from self._widened(decision, wait)
             yield from self._rest(decision, wait)
             yield from self._asked_again(decision, wait)
@@ -68,6 +73,8 @@ class Turns:
             if not wait.unsure:
                 yield from self._left_waiting(wait)
                 yield from self._told_nothing(wait)
+        yield from self._taken()
+        yield from self._sent()
         yield from self._missed()
         yield from self._losers()
         yield from self._two_callers()
@@ -83,6 +90,8 @@ class Turns:
                 found["unsure"] += 1
                 continue
             agent = self.plans[decision.agent]
+            found["picked"] += decision.by_hand
+            found["picked, in danger"] += decision.by_hand and wait.danger == IN_DANGER
             found[wait.step.strategy] += 1
             found["gender"] += wait.gender is not None
             found["skills"] += bool(wait.step.skills)
@@ -101,6 +110,12 @@ class Turns:
             )
         for _, _, op, _ in self.checker.legs:
             found["missed"] += op == "leg.missed"
+        for frame in self.checker.world.frames:
+            found["picked in vain"] += frame.type == "call.not_taken"
+        for call in self.checker.calls.values():
+            for _, _, data in call.entries:
+                found["sent"] += data.get("how") == "waiting"
+                found["warned"] += data.get("type") == "call.danger"
         return +found
 
     def _back(self, decision: Decision) -> bool:
@@ -158,6 +173,42 @@ class Turns:
         elif fit == "stands_in" and self._starved(wait, at) is False:
             text = f"{agent.id} stands in for {wait.call}, who has waited {at - wait.since:.1f} s"
             yield Violation("stand-in", at, text)
+
+    def _picked(self, decision: Decision, wait: Wait) -> Iterator[Violation]:
+        """By hand too, a language and a gender are somebody's, but for who is in danger."""
+        at, agent = decision.at, self.plans[decision.agent]
+        suits = wait.language in agent.languages and wait.gender in (None, agent.gender)
+        if "regulator" not in agent.roles or not (suits or wait.danger == IN_DANGER):
+            text = f"{agent.id} has picked {wait.call}, who asks for {_asks(wait, at)}"
+            yield Violation("widened", at, text)
+
+    def _taken(self) -> Iterator[Violation]:
+        """Who has picked a caller is offered them, or told why not; nobody else is said to have."""
+        for call in self.checker.calls:
+            for at, agent in self.checker.taken(call):
+                if not self.steady(at - BEFORE_SECONDS, at + OFFERED_SECONDS_MAX):
+                    continue
+                frames = self.checker.frames_of[agent]
+                mine = [frame for frame in frames if _about(frame) == call]
+                since, then = at - RESERVED_SECONDS, at + ROUNDED
+                if not any(f.type == "said.picks" and since <= f.at <= then for f in mine):
+                    yield Violation("taken", at, f"{agent} never picked {call}")
+                told = ("call.offered", "call.not_taken")
+                until = at + OFFERED_SECONDS_MAX
+                if not any(f.type in told and since <= f.at <= until for f in mine):
+                    yield Violation("taken", at, f"{agent} has picked {call}, who is not offered")
+
+    def _sent(self) -> Iterator[Violation]:
+        """Who is sent to another line from among those who wait keeps their place by time."""
+        for call in self.checker.calls.values():
+            since: str | None = None
+            sent = False
+            for at, _, data in call.entries:
+                now = data.get("set", {}).get("waiting_since_at")
+                if now is not None and sent and now != since and self.checker.life_at(at) == 1:
+                    yield Violation("place", at, f"{call.id} waited since {since}, is sent: {now}")
+                since = now or since
+                sent = (sent and now is None) or data.get("how") == "waiting"
 
     def _rest(self, decision: Decision, wait: Wait) -> Iterator[Violation]:
         """A rest gives way to the caller of that very talk, and to nobody else."""
@@ -420,6 +471,8 @@ class Turns:
             wait = self._wait_of(ask)
             if ask.agent == agent or wait is None or agent in wait.passed:
                 continue
+            if ask.by_hand or wait.wanted is not None:  # a regulator has chosen for them
+                continue
             around = self.people.around(agent, ask.at - AROUND_SECONDS, ask.at + AROUND_SECONDS)
             before = self.checker.calls_of_number(call.id)[-2:-1]
             rests = all(
@@ -445,6 +498,14 @@ class Turns:
                 continue
             if any(word in str(frame.data) for word in PRIVATE):
                 yield Violation("private", frame.at, f"{frame.agent} is told of a pause")
+
+
+def _about(frame: Frame) -> str | None:
+    """The call of an offer or of a pick."""
+    if frame.type == "said.picks":
+        return str(frame.data["value"])
+    call = frame.data.get("call")
+    return call["id"] if isinstance(call, dict) else None
 
 
 def _asks(wait: Wait, at: float) -> str:

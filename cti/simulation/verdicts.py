@@ -34,3 +34,8 @@ def seconds(stamp: str | datetime) -> float:
     """A moment as seconds of the world."""
     moment = datetime.fromisoformat(stamp) if isinstance(stamp, str) else stamp
     return (moment - BEGAN_AT).total_seconds()
+
+
+def told_danger(set_: dict[str, Any]) -> bool:
+    """Whether a checkpoint says that the caller told danger with a key: an agent gives a level."""
+    return bool(set_.get("danger")) and "danger_level" not in set_

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cti.simulation.actors import AgentPlan
-from cti.simulation.verdicts import Call, seconds
+from cti.simulation.verdicts import Call, seconds, told_danger
 from ivr.flow import Flow
 from ivr.steps import LineStep
 
@@ -25,6 +25,7 @@ YOUNG_SECONDS = 600.0
 BEHIND_SECONDS = 600.0
 BOUND_SECONDS = 12_000.0  # nobody is overtaken by who came so much later
 NOBODY_CAME_SECONDS = 1.0  # from being found to be alone to hearing so, at most
+WANTED_SECONDS = 20.0  # how long one person is looked for, and no other
 ASKED_AGAIN_SECONDS = 15.0  # after the last who passed, when nobody else was there
 ROLE_OF = {"regulators": "regulator", "listeners": "listener"}
 
@@ -107,6 +108,10 @@ class _Reader:
         self.wait: Wait | None = None
         self.entered: Wait | None = None  # the line they are in, while they are offered to somebody
         self.live: set[str] = set()  # legs that ring
+        self.taken_by: str | None = None  # who picked them, until a phone rings
+        self.by_hand: set[str] = set()  # the legs of those who picked them
+        self.key_danger = self.closing = False
+        self.sent = self.from_the_desk = False  # to another line, by who does not have them
         self.language, self.danger, self.step = "fr", 0, ""
         self.told: dict[str, str] = {}
         self.first = (False, False)
@@ -140,8 +145,18 @@ class _Reader:
             ends = [moment for moment in self.breaks if moment >= self.wait.from_]
             until = min([at, self.checker.world.loop.time(), *ends[:1]])
             if until > self.wait.from_ or chosen:
-                yield replace(self.wait, until=until)
+                yield from self._stretches(self.wait, until)
             self.wait = None
+
+    def _stretches(self, wait: Wait, until: float) -> Iterator[Wait]:
+        """Who was sent to a person from the desk, and does not get them, is anybody's."""
+        given_up_at = wait.from_ + WANTED_SECONDS
+        if not self.from_the_desk or wait.wanted is None or until < given_up_at:
+            yield replace(wait, until=until)
+            return
+        yield replace(wait, until=given_up_at)
+        if until > given_up_at + 1.0:
+            yield replace(wait, from_=given_up_at + 1.0, until=until, wanted=None, fresh=False)
 
     def _change(self, at: float) -> Iterator[Wait]:
         """Something about the caller changes while they wait, or are offered to somebody."""
@@ -172,29 +187,42 @@ class _Reader:
             yield from self._change(at)
         if "language" in set_ or "danger" in set_:
             self.language = set_.get("language") or self.language
-            if set_.get("danger"):
+            self.key_danger |= told_danger(set_)
+            self.danger = set_.get("danger_level", self.danger)
+            if self.key_danger:
                 self.danger = len(DANGER_SECONDS) - 1
             yield from self._change(at)
         if "step" in set_:
             yield from self._stop(at)
             self.step, self.entered, self.stepped = set_["step"] or "", None, True
-        if set_.get("line"):
+        if set_.get("line") and not self.closing:
             yield from self._enters(at, set_)
-        if kind in ("line.full", "call.closed", ""):
+        if kind in ("line.full", "line.nobody", "call.closed", ""):
             yield from self._stop(at)
         elif kind == "call.frequent":
             self.behind = True
         elif kind == "call.returned":
             self.back_to = data["agent_id"]
+        elif kind in ("call.closed_kindly", "call.stays"):
+            self.closing = kind == "call.closed_kindly"
+        elif kind == "call.taken":
+            self.taken_by = data["agent_id"]
         elif kind == "call.oriented":
-            self.oriented, self.danger = True, data.get("danger_level") or self.danger
-            self.wanted = self.checker.oriented_to(self.call.id, at)
+            self.oriented, self.wanted = True, self.checker.oriented_to(self.call.id, at)
+            self.sent = self.from_the_desk = data["how"] == "waiting"
+            if self.sent:
+                yield from self._stop(at)
+                if self.entered is not None and self.entered.passed:
+                    self.back_to = None  # once somebody passed, nobody promises
+                self.entered = None
         elif kind and kind.startswith("leg."):
             yield from self._leg(at, kind, data)
 
     def _enters(self, at: float, set_: dict[str, Any]) -> Iterator[Wait]:
         yield from self._stop(at)
-        if self.answered and not self.oriented:
+        if self.sent:
+            self.sent = False  # they keep what they had
+        elif self.answered and not self.oriented:
             self.first = (self.stepped, True)  # a wire that failed may have kept their place
         elif self.before_this:  # they were about to be sent away, perhaps
             self.first, self.wanted = (self.first[0], True), None
@@ -229,10 +257,14 @@ class _Reader:
             ):
                 self.entered = replace(self.entered, again_from=at)
             self.live.add(leg)
+            if data["agent_id"] == self.taken_by:
+                self.by_hand.add(leg)
+                self.taken_by = None
         elif event == "answered":
             yield from self._stop(at)
             self.answered, self.oriented, self.entered = True, False, None
             self.first, self.wanted, self.back_to = (False, False), None, None
+            self.sent = self.from_the_desk = False
             self.live.clear()
             self.before_this = self.stepped = False
         elif leg in self.live:  # missed, declined or withdrawn
@@ -240,7 +272,8 @@ class _Reader:
             if self.entered is not None:
                 passed = {**self.entered.passed, data["agent_id"]: at}
                 self.entered = replace(self.entered, passed=passed, from_=at, fresh=False)
-                self.wanted = None
+                if leg not in self.by_hand:
+                    self.wanted = None
                 if data["agent_id"] == self.back_to:
                     self.back_to = None
                 if not self.live:

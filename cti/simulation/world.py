@@ -40,7 +40,7 @@ from cti.people.team import Team
 from cti.records.database import Database
 from cti.records.privacy import Keys
 from cti.records.record import Records
-from cti.simulation.actors import AgentPlan, Caller, CallerPlan, Desk, Frame, Pop
+from cti.simulation.actors import AgentPlan, Board, Caller, CallerPlan, Desk, Frame, Pop
 from cti.simulation.fake import FakeAsterisk, Faults
 from cti.simulation.fake_people import FakePhone, FakePhoneCall
 from cti.simulation.stores import MemoryDatabase, MemoryJournal, MemoryPresence
@@ -197,6 +197,7 @@ class World:
         self.together: set[str] = set()  # calls whose agent asked to stay with the next one
         self.pops: list[Pop] = []
         self.frames: list[Frame] = []  # of every screen, and what people said with theirs
+        self.boards: list[Board] = []  # the callers who wait, as screens were told
         self.rings: list[tuple[float, FakePhoneCall]] = []
         self.lives: list[Controller] = []
         self.hangs: list[tuple[float, float]] = []

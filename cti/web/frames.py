@@ -79,7 +79,11 @@ class Destination(Closed):
 
 
 class CallOrient(Closed):
-    """Where the caller goes next, and what the next person should know."""
+    """Where the caller goes next, and what the next person should know.
+
+    Of a caller who waits, and whom the regulator does not have: to another line or to a person,
+    alone. They keep their place by time.
+    """
 
     call: Name
     to: Destination
@@ -103,6 +107,19 @@ class CallOrient(Closed):
         if self.together and self.consult:
             raise ValueError("give together or consult")
         return self
+
+
+class CallTake(Closed):
+    """I take this caller, who waits: they are offered to me at once. For regulators."""
+
+    call: Name
+
+
+class CallDanger(Closed):
+    """How much danger a caller who waits is in: 0 none, 1 low, 2 high, 3 now. For regulators."""
+
+    call: Name
+    level: Annotated[int, Field(ge=0, le=3)]
 
 
 class CallHold(Closed):
@@ -208,6 +225,8 @@ OPS: dict[str, type[Closed]] = {
     "call.accept": CallAccept,
     "call.decline": CallDecline,
     "call.orient": CallOrient,
+    "call.take": CallTake,
+    "call.danger": CallDanger,
     "call.hold": CallHold,
     "call.mute": CallMute,
     "call.take_back": CallTakeBack,
@@ -231,7 +250,8 @@ class Problem(Open):
     """Why a command did nothing: a code for programs, a sentence for people."""
 
     code: str
-    message: str
+    message: str = Field(description="in French")
+    message_en: str = Field(description="the same in English")
 
 
 class Result(Open):
@@ -465,6 +485,48 @@ class HelpOver(Open):
     by: Named | None = Field(description="who answered")
 
 
+class WaitingCard(CallRef):
+    """A caller who waits, as regulators and supervisors see them. It never holds their number."""
+
+    line: str = Field(description="the line in which they wait")
+    tier: str = Field(description="the same, as the call's sheet names it")
+    waiting_since: AwareDatetime = Field(description="their place by time; their age is told by it")
+    language: str
+    gender: Literal["femme", "homme"] | None = Field(
+        description="with whom they would rather speak, as they told with keys"
+    )
+    danger: bool
+    danger_level: int = Field(description="0 none, 1 low, 2 high, 3 now")
+    need: list[str] = Field(description="the skills that their flow asks of who answers")
+    path: list[str] = Field(description="the lines where somebody spoke with them, oldest first")
+    told: dict[str, str] = Field(description="what they told with keys, in the words of their flow")
+    returned: bool = Field(
+        description="they had somebody: in this call, or in one that broke off a moment ago"
+    )
+    oriented: Literal["regulator", "listener"] | None = Field(
+        description="what the agent is who oriented them; null: nobody did since they had somebody"
+    )
+    handover: bool = Field(description="something is written for the next person")
+    state: Literal["waiting", "ringing", "elsewhere"] = Field(
+        description="ringing: a phone rings for them; elsewhere: the telephone system cares for "
+        "them by itself for a moment, perhaps with an on-call phone"
+    )
+    may_take: bool = Field(description="whether this agent, once READY, may take them now")
+
+
+class WaitingChanged(Open):
+    """Who waits now, the oldest first: replaces the whole list. It does not come again in a resume.
+
+    At most once a second, but at once for a first caller and for danger. For regulators and
+    supervisors.
+    """
+
+    waiting: list[WaitingCard] = Field(
+        description="of too many, those in most danger, then the oldest"
+    )
+    waiting_count: int = Field(description="how many wait, those left out too")
+
+
 class Snapshot(Open):
     """All that a screen must show now: replaces everything it knew."""
 
@@ -493,6 +555,10 @@ class Snapshot(Open):
     helps: list[HelpAsked] = Field(
         default=[], description="for who may answer: not answered yet, as in help.asked"
     )
+    waiting: list[WaitingCard] = Field(
+        default=[], description="for regulators and supervisors alone, as in waiting.changed"
+    )
+    waiting_count: int = Field(default=0, description="likewise")
 
 
 class CallOffered(Open):
@@ -534,6 +600,16 @@ class CallConnected(Open):
     """The caller and the agent hear each other."""
 
     call: CallRef
+
+
+class CallNotTaken(Open):
+    """A caller whom the agent had taken is gone before they were offered: nothing rings."""
+
+    call: CallRef
+    reason: str = Field(
+        description="caller_left, answered_elsewhere (a colleague was faster), or left_line: the "
+        "flow, or a regulator, led them elsewhere"
+    )
 
 
 class CallSuggestions(Open):
@@ -619,10 +695,12 @@ EVENTS: dict[str, type[Open]] = {
     "help.answered": HelpAnswered,
     "help.over": HelpOver,
     "system.changed": SystemView,
+    "waiting.changed": WaitingChanged,
     "call.offered": CallOffered,
     "call.updated": CallUpdated,
     "call.sound": CallSound,
     "call.withdrawn": CallWithdrawn,
+    "call.not_taken": CallNotTaken,
     "call.connected": CallConnected,
     "call.suggestions": CallSuggestions,
     "call.ended": CallEnded,

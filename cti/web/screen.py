@@ -33,6 +33,7 @@ from cti.people.agents import (
     Presence,
     TakeBack,
 )
+from cti.people.desk import Desk
 from cti.people.help import Helping
 from cti.people.suggesting import Tongue
 from cti.web import words
@@ -43,12 +44,14 @@ from cti.web.frames import (
     Ack,
     CallAccept,
     CallClose,
+    CallDanger,
     CallDecline,
     CallEnd,
     CallHold,
     CallMute,
     CallOrient,
     CallQuality,
+    CallTake,
     CallTakeBack,
     Closed,
     DutySet,
@@ -92,6 +95,10 @@ class Team(Protocol):
     @property
     def helping(self) -> Helping:
         """The requests for help."""
+
+    @property
+    def desk(self) -> Desk:
+        """The callers who wait, for regulators."""
 
     async def set_presence(
         self, agent: Agent, presence: Presence, reason: str | None
@@ -353,8 +360,14 @@ class Screen:
                 return agent.decide(call, Accept())
             case CallDecline(call=call):
                 return agent.decide(call, Decline())
-            case CallOrient(call=call):
+            case CallOrient(call=call) if agent.has(call):
                 return agent.decide(call, _orient(command))
+            case CallOrient(call=call):
+                return self._team.desk.orient(agent, call, _orient(command))
+            case CallTake(call=call):
+                return await self._team.desk.take(agent, call)
+            case CallDanger(call=call, level=level):
+                return self._team.desk.judge_danger(agent, call, level)
             case CallHold(call=call, on=on):
                 return agent.decide(call, Hold(on))
             case CallMute(call=call, on=on):

@@ -61,23 +61,23 @@ _COMMANDS = {
         "This relay cannot be called from here yet. Give the caller its details.",
     ),
     "nobody_there": Words(
-        "Personne de cette équipe n'est là pour le moment. Vous êtes toujours en ligne : "
-        "choisissez quelqu'un d'autre, ou continuez l'appel.",
-        "Nobody of this team is there for now. You are still with the caller: choose somebody "
-        "else, or go on with the call.",
+        "Personne de cette équipe n'est là pour le moment. Rien n'a changé pour qui appelle : "
+        "choisissez quelqu'un d'autre, ou continuez.",
+        "Nobody of this team is here for now. Nothing has changed for the caller: choose somebody "
+        "else, or go on.",
     ),
     "not_ready": Words(
-        "Cette personne n'est pas libre pour le moment. Vous êtes toujours en ligne : choisissez "
-        "quelqu'un d'autre, ou continuez l'appel.",
-        "This person is not free for now. You are still with the caller: choose somebody else, "
-        "or go on with the call.",
+        "Cette personne n'est pas libre pour le moment. Rien n'a changé pour qui appelle : "
+        "choisissez quelqu'un d'autre, ou continuez.",
+        "This person is not free for now. Nothing has changed for the caller: choose somebody "
+        "else, or go on.",
     ),
     "does_not_fit": Words(
-        "Cette personne ne parle pas la langue de l'appel, ou la personne qui appelle a demandé "
-        "à parler à une femme ou à un homme. Vous êtes toujours en ligne : choisissez quelqu'un "
-        "d'autre.",
-        "This person does not speak the language of the call, or the caller has asked for a "
-        "woman or for a man. You are still with the caller: choose somebody else.",
+        "Cette personne ne parle pas la langue de l'appel, ou la personne qui appelle a demandé à "
+        "parler à une femme ou à un homme. Rien n'a changé pour qui appelle : choisissez "
+        "quelqu'un d'autre.",
+        "This person does not speak the language of the call, or the caller has asked to speak "
+        "with a woman or a man. Nothing has changed for the caller: choose somebody else.",
     ),
     "already_oriented": Words(
         "Quelqu'un d'autre est déjà appelé ou déjà là pour cette personne.",
@@ -113,6 +113,52 @@ _COMMANDS = {
     "caller_held": Words(
         "La personne attend en musique : elle ne vous entend pas. Reprenez-la d'abord.",
         "The caller waits under music and does not hear you. Take them back first.",
+    ),
+    "for_regulators": Words(
+        "Prendre quelqu'un dans l'attente est réservé à la régulation.",
+        "Taking somebody from the waiting callers is for regulators.",
+    ),
+    "no_longer_waiting": Words(
+        "Cette personne n'attend plus : quelqu'un lui répond, ou elle a raccroché. Vous n'avez "
+        "rien à faire.",
+        "This caller waits no more: somebody is answering them, or they have hung up. There is "
+        "nothing to do.",
+    ),
+    "not_reachable": Words(
+        "Le central s'occupe de cette personne en ce moment. Réessayez dans un instant.",
+        "The telephone system is caring for this caller at the moment. Try again in a moment.",
+    ),
+    "taken_already": Words(
+        "Un collègue vient de prendre cette personne. Vous n'avez rien à faire.",
+        "A colleague has just taken this caller. There is nothing to do.",
+    ),
+    "rings_already": Words(
+        "Un téléphone sonne déjà pour cette personne. Si personne ne décroche, elle revient à sa "
+        "place et vous pourrez la prendre.",
+        "A phone is already ringing for this caller. If nobody picks up, they come back to their "
+        "place and you may take them.",
+    ),
+    "does_not_suit_you": Words(
+        "Cette personne parle une langue que vous n'avez pas indiquée, ou a demandé à parler à "
+        "une femme ou à un homme. Elle garde sa place.",
+        "This caller speaks a language that you have not named, or has asked to speak with a "
+        "woman or a man. They keep their place.",
+    ),
+    "you_have_a_call": Words(
+        "Vous avez déjà un appel, ou il sonne chez vous. La personne garde sa place.",
+        "You have a call already, or it is ringing at yours. The caller keeps their place.",
+    ),
+    "you_are_not_ready": Words(
+        "Vous n'êtes pas disponible. Choisissez Disponible, puis recommencez : la personne garde "
+        "sa place.",
+        "You are not available. Choose Available, then try again: the caller keeps their place.",
+    ),
+    "take_first": Words(
+        "Pour cela, prenez d'abord la personne en ligne. Elle garde sa place.",
+        "For that, take the caller on the line first. They keep their place.",
+    ),
+    "waits_there": Words(
+        "Cette personne attend déjà cette équipe.", "This caller already waits for that team."
     ),
     "no_such_disposition": Words(
         "Ce motif n'existe pas. Choisissez-en un dans la liste.",

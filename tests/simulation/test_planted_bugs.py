@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from cti.calls import offering, returning, waiting
+from cti import clock
+from cti.calls import cards, offering, returning, taking, waiting
 from cti.calls.offering import withdraw
 from cti.calls.waiting import Ask, WaitingLines
 from cti.people import choosing
-from cti.people.agents import Agent, Presence
+from cti.people.agents import Agent, Presence, Role
 from cti.people.choosing import Free
 from cti.people.team import Team
 from cti.simulation import days, run
@@ -220,6 +221,79 @@ def a_pause_is_told_to_all(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Team, "move", tells)
 
 
+def who_is_picked_is_not_offered(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Ask, "take_by_hand", lambda *_: None)
+
+
+def picked_in_any_language(patch: pytest.MonkeyPatch) -> None:
+    may_take = taking.may_take
+
+    def widened(*asked: Any) -> str | None:
+        refused = may_take(*asked)
+        return None if refused == "does_not_suit_you" else refused
+
+    patch.setattr(taking, "may_take", widened)
+
+
+def picked_in_vain_loses_their_place(patch: pytest.MonkeyPatch) -> None:
+    pass_over = Ask.pass_over
+
+    def forgets(ask: Ask, agent: Agent) -> None:
+        pass_over(ask, agent)
+        if ask.by_hand is agent:
+            ask.waiting_since_at = clock.now()
+
+    patch.setattr(Ask, "pass_over", forgets)
+
+
+def sent_loses_their_place(patch: pytest.MonkeyPatch) -> None:
+    choose = taking.choose_target
+
+    def forgets(call: Any, *more: Any, **how: Any) -> Any:
+        call.waiting_since_at = clock.now()
+        return choose(call, *more, **how)
+
+    patch.setattr(taking, "choose_target", forgets)
+
+
+def danger_told_at_the_desk_changes_nothing(patch: pytest.MonkeyPatch) -> None:
+    judge = taking.judge_danger
+
+    def written_only(call: Any, house: Any, level: int) -> None:
+        before = call.danger
+        judge(call, house, level)
+        call.danger = before
+
+    patch.setattr(taking, "judge_danger", written_only)
+
+
+def a_pick_nobody_made(patch: pytest.MonkeyPatch) -> None:
+    take = taking.WaitingDesk.take
+
+    async def mistaken(self: Any, agent: Agent, call_id: str) -> str | None:
+        others = [one for one in self._house.team.agents.values() if Role.REGULATOR in one.roles]
+        return await take(self, others[0], call_id)
+
+    patch.setattr(taking.WaitingDesk, "take", mistaken)
+
+
+def some_waiting_are_not_shown(patch: pytest.MonkeyPatch) -> None:
+    waiting_now = cards._waiting
+    patch.setattr(cards, "_waiting", lambda house: [c for c in waiting_now(house) if c.id[0] > "3"])
+
+
+def who_waits_no_more_is_still_shown(patch: pytest.MonkeyPatch) -> None:
+    async def once(*_: Any) -> Any:
+        return cards._Told()
+
+    patch.setattr(cards, "_tell", once)
+
+
+def the_number_is_shown(patch: pytest.MonkeyPatch) -> None:
+    card = cards._card
+    patch.setattr(cards, "_card", lambda call: card(call) | {"from": "0639980001"})
+
+
 def any_day(number: int) -> Day:
     return draw(f"bug/{number}", FEW_CALLERS)
 
@@ -253,10 +327,25 @@ def long_night(number: int) -> Day:
     return replace(day, agents=tuple(agents), callers=callers, faults=(), scenery=scenery)
 
 
+def busy_desks(number: int) -> Day:
+    """Regulators who pick, send and warn all the time, and who pass often."""
+    day = rings_are_missed(number)
+    return replace(day, agents=tuple(replace(agent, picks=0.5) for agent in day.agents), faults=())
+
+
 OF_A_KIND: dict[Patch, Callable[[int], Day]] = {
     ring_all_keeps_the_losers: everybody_rings,
     ring_all_rings_one: everybody_rings,
     who_missed_is_asked_first: rings_are_missed,
+    who_is_picked_is_not_offered: busy_desks,
+    picked_in_any_language: busy_desks,
+    picked_in_vain_loses_their_place: busy_desks,
+    sent_loses_their_place: busy_desks,
+    danger_told_at_the_desk_changes_nothing: busy_desks,
+    a_pick_nobody_made: busy_desks,
+    some_waiting_are_not_shown: busy_desks,
+    who_waits_no_more_is_still_shown: busy_desks,
+    the_number_is_shown: busy_desks,
 }
 BUGS: list[tuple[Patch, str]] = [
     (latest_first, "order"),
@@ -288,6 +377,15 @@ BUGS: list[tuple[Patch, str]] = [
     (who_returns_is_somebody_elses, "rest"),
     (some_are_forgotten, "idle"),
     (a_pause_is_told_to_all, "private"),
+    (who_is_picked_is_not_offered, "taken"),
+    (picked_in_any_language, "widened"),
+    (picked_in_vain_loses_their_place, "order"),
+    (sent_loses_their_place, "place"),
+    (danger_told_at_the_desk_changes_nothing, "order"),
+    (a_pick_nobody_made, "taken"),
+    (some_waiting_are_not_shown, "board"),
+    (who_waits_no_more_is_still_shown, "board"),
+    (the_number_is_shown, "board"),
 ]
 
 
@@ -304,7 +402,7 @@ def test_a_planted_bug_is_caught(bug: Patch, kind: str, monkeypatch: pytest.Monk
 
 
 def test_without_a_bug_the_same_days_are_as_they_should_be() -> None:
-    for day in (any_day, everybody_rings, rings_are_missed):
+    for day in (any_day, everybody_rings, rings_are_missed, busy_desks):
         for number in range(3):
             assert run.run_world(day(number), f"bug/{number}").found == [], (day, number)
 

@@ -16,7 +16,7 @@ import pytest_asyncio
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from cti.people.agents import Accept, Close, Decline, End, Orient, Presence
+from cti.people.agents import Accept, Agent, Close, Decline, End, Orient, Presence, Role
 from cti.records.last_good import KnownSessions
 from cti.web import asyncapi, words
 from cti.web import screen as screens
@@ -649,6 +649,115 @@ async def _deaf_screen(client: Client, token: str) -> socket.socket:
     )
     assert b"101 Switching" in await loop.sock_recv(deaf, 64)
     return deaf
+
+
+# The regulators' desk
+
+CARD = {
+    "id": "c7",
+    "line": "regulators",
+    "tier": "regulators",
+    "waiting_since": "2026-03-03T10:00:00+00:00",
+    "language": "fr",
+    "gender": None,
+    "danger": False,
+    "danger_level": 0,
+    "need": [],
+    "path": [],
+    "told": {},
+    "returned": False,
+    "oriented": None,
+    "handover": False,
+    "state": "waiting",
+    "may_take": True,
+}
+
+
+class Desk:
+    """A desk with one caller, who can only be taken."""
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+
+    def shown_to(self, agent: Agent) -> dict[str, Any]:
+        return {"waiting": [CARD], "waiting_count": 3} if Role.REGULATOR in agent.roles else {}
+
+    async def take(self, agent: Agent, call_id: str) -> str | None:
+        self.asked.append((agent.id, call_id))
+        return None if call_id == "c7" else "no_longer_waiting"
+
+    def orient(self, agent: Agent, call_id: str, decision: Orient) -> str | None:
+        self.asked.append((agent.id, call_id, decision))
+        return "rings_already"
+
+    def judge_danger(self, agent: Agent, call_id: str, level: int) -> str | None:
+        self.asked.append((agent.id, call_id, level))
+        return None
+
+
+async def test_a_regulator_is_shown_who_waits_and_a_listener_is_not(
+    house: House, client: Client
+) -> None:
+    house.team.desk = Desk()
+    for who, shown in (("rosa", [CARD]), ("lea", None)):
+        snapshot = await (await opened(house, client, who)).until("snapshot")
+        assert snapshot["data"].get("waiting") == shown
+        assert snapshot["data"].get("waiting_count") == (3 if shown else None)
+
+
+async def test_what_a_regulator_does_for_who_waits_goes_to_the_desk(
+    house: House, client: Client
+) -> None:
+    house.team.desk = desk = Desk()
+    screen = await greeted(house, client)
+    assert (await screen.ask("call.take", call="c7"))["ok"]
+    assert (await screen.ask("call.danger", call="c7", level=3))["ok"]
+    gone = await screen.ask("call.take", call="c8")
+    assert gone["error"] == {
+        "code": "no_longer_waiting",
+        "message": words.command_error("no_longer_waiting"),
+        "message_en": words.command_error("no_longer_waiting", "en"),
+    }
+    assert code(await screen.ask("call.orient", call="c7", to={"line": "listeners"})) == (
+        "rings_already"
+    )
+    for level in (-1, 4, "2", None):
+        assert code(await screen.ask("call.danger", call="c7", level=level)) == "bad_frame"
+    assert desk.asked == [
+        ("rosa", "c7"),
+        ("rosa", "c7", 3),
+        ("rosa", "c8"),
+        ("rosa", "c7", Orient(line="listeners")),
+    ]
+
+
+async def test_of_ones_own_call_the_call_itself_decides(house: House, client: Client) -> None:
+    house.team.desk = desk = Desk()
+    house.offer("rosa", "c1")
+    house.connect("rosa")
+    screen = await greeted(house, client)
+    assert (await screen.ask("call.orient", call="c1", to={"line": "listeners"}))["ok"]
+    assert desk.asked == []
+
+
+async def test_who_waits_is_told_in_order_and_does_not_come_again(
+    house: House, client: Client
+) -> None:
+    outbox = house.agent("rosa").outbox
+    screen = await greeted(house, client)
+    outbox.push("waiting.changed", {"waiting": [CARD], "waiting_count": 1}, kept=False)
+    outbox.push("presence.asked", {})
+    told, asked = await screen.until("waiting.changed"), await screen.until("presence.asked")
+    assert told["data"]["waiting"] == [CARD]
+    assert asked["seq"] == told["seq"] + 1
+    await screen.socket.send_json(
+        {"op": "resume", "id": "r", "data": {"epoch": outbox.epoch, "since": 0}}
+    )
+    again = [await screen.frame(), await screen.frame()]
+    assert [frame.get("type") for frame in again] in (
+        ["presence.asked", None],
+        ["snapshot", None],
+    )
 
 
 # The document

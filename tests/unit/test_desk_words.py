@@ -133,6 +133,7 @@ def values(model: type[BaseModel], field: str) -> set[str]:
         ),
         ("HELP_OVER", values(HelpOver, "reason"), {"answered", "over"}),
         ("CAME_BACK", assigned("cti/calls/handover.py", "reason"), {"not_answered"}),
+        ("NOT_TAKEN", assigned("cti/calls/offering.py", "not_taken"), {"caller_left"}),
         ("NOT_JOINED", texts("cti/calls/handover.py", "_not_joined", 2), {"nobody_there"}),
         (
             "BACK",
@@ -179,7 +180,17 @@ def test_the_guide_of_a_silent_call_is_the_same_whoever_opens_it() -> None:
 
 # Where a command is refused: the functions that return an error code, or None.
 REFUSING = {
-    "cti/calls/deciding.py": {"check", "_check_orient", "_check_take_back", "_check_target"},
+    "cti/calls/deciding.py": {
+        "check",
+        "_check_orient",
+        "_check_take_back",
+        "check_target",
+        "may_take",
+        "may_send",
+        "is_free_to_take",
+    },
+    "cti/calls/taking.py": {"take", "orient", "judge_danger", "_off_duty"},
+    "cti/people/desk.py": {"take", "orient", "judge_danger"},
     "cti/calls/closing.py": {"refusal"},
     "cti/people/agents.py": {"decide"},
     "cti/calls/browsers.py": {"check"},
@@ -213,4 +224,4 @@ def refused() -> set[str]:
 def test_each_refusal_has_its_sentence_and_each_sentence_its_refusal() -> None:
     sent = refused()
     assert {"in_danger", "no_such_time", "bad_json", "internal", "not_connected"} <= sent
-    assert set(words._COMMANDS) == sent
+    assert set(words._COMMANDS) == set(words._COMMANDS_ENGLISH) == sent

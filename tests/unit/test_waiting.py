@@ -424,3 +424,45 @@ async def test_a_stand_in_is_counted_on_once_the_line_starves() -> None:
         mine.waiting_since_at -= timedelta(hours=1)
         mine.stand_in_after_seconds = 60.0
         assert [agent.id for agent in house.lines.prospects(mine)[1]] == ["remy", "lea"]
+
+
+# -- by hand
+
+
+async def test_who_is_taken_by_hand_is_looked_for_no_more() -> None:
+    async with a_house() as house:
+        mine, other = ask(9), ask(1)
+        waits = [house.take(mine), house.take(other)]
+        await rounds()
+        mine.take_by_hand(house["remy"])
+        assert await waits[0] == []
+        await house.ready("rosa")
+        assert await waits[1] == [house["rosa"]]
+        assert await house.take(mine) == []  # as long as they are offered to whom they were given
+
+
+async def test_who_was_being_reserved_as_another_took_the_caller_is_given_back() -> None:
+    async with a_house() as house:
+        house.store.may_answer.clear()
+        mine = ask()
+        waiting = house.take(mine)
+        await house.ready("rosa")
+        await house.store.asked.wait()
+        assert not mine.chosen
+        mine.take_by_hand(house["remy"])
+        house.store.may_answer.set()
+        assert await waiting == []
+        await rounds()
+        assert house["rosa"].presence is Presence.READY
+
+
+async def test_who_was_found_at_that_instant_is_found_all_the_same() -> None:
+    async with a_house() as house:
+        mine = ask()
+        waiting = house.take(mine)
+        await house.ready("rosa")
+        while not mine.found.done():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        assert mine.chosen
+        mine.take_by_hand(house["remy"])
+        assert await waiting == [house["rosa"]]  # whoever looked gives her back

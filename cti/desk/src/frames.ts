@@ -33,6 +33,12 @@ export interface CallConsulting {
   agent: Named;
 }
 
+// How much danger a caller who waits is in: 0 none, 1 low, 2 high, 3 now. For regulators.
+export interface CallDanger {
+  call: string;
+  level: number;
+}
+
 // I cannot take the offered call.
 export interface CallDecline {
   call: string;
@@ -89,6 +95,12 @@ export interface CallNotJoined {
   reason: string | null;
 }
 
+// A caller whom the agent had taken is gone before they were offered: nothing rings.
+export interface CallNotTaken {
+  call: CallRef;
+  reason: string;
+}
+
 // The screen pop. It must be acked once displayed, before the phone is rung.
 export interface CallOffered {
   offer: string;
@@ -135,6 +147,11 @@ export interface CallSound {
 export interface CallSuggestions {
   call: CallRef;
   suggestions: Suggestion[];
+}
+
+// I take this caller, who waits: they are offered to me at once. For regulators.
+export interface CallTake {
+  call: string;
 }
 
 // The third person is not needed after all: the caller and I talk again.
@@ -339,6 +356,8 @@ export interface Snapshot {
   alerts: TeamAlert[];
   help: HelpWaiting | null;
   helps: HelpAsked[];
+  waiting: WaitingCard[];
+  waiting_count: number;
 }
 
 // Whether both sides of the talk are heard, and what to do when one is not.
@@ -376,6 +395,32 @@ export interface TeamAlert {
   at: string;
 }
 
+// A caller who waits, as regulators and supervisors see them. It never holds their number.
+export interface WaitingCard {
+  id: string;
+  line: string;
+  tier: string;
+  waiting_since: string;
+  language: string;
+  gender: "femme" | "homme" | null;
+  danger: boolean;
+  danger_level: number;
+  need: string[];
+  path: string[];
+  told: Record<string, string>;
+  returned: boolean;
+  oriented: "regulator" | "listener" | null;
+  handover: boolean;
+  state: "waiting" | "ringing" | "elsewhere";
+  may_take: boolean;
+}
+
+// Who waits now, the oldest first: replaces the whole list. It does not come again in a resume.
+export interface WaitingChanged {
+  waiting: WaitingCard[];
+  waiting_count: number;
+}
+
 // I have finished with the call, and what it came to.
 export interface WrapupDone {
   call: string;
@@ -406,10 +451,12 @@ export interface Events {
   "help.answered": HelpAnswered;
   "help.over": HelpOver;
   "system.changed": SystemView;
+  "waiting.changed": WaitingChanged;
   "call.offered": CallOffered;
   "call.updated": CallUpdated;
   "call.sound": CallSound;
   "call.withdrawn": CallWithdrawn;
+  "call.not_taken": CallNotTaken;
   "call.connected": CallConnected;
   "call.suggestions": CallSuggestions;
   "call.ended": CallEnded;
@@ -428,6 +475,8 @@ export interface Ops {
   "call.accept": CallAccept;
   "call.decline": CallDecline;
   "call.orient": CallOrient;
+  "call.take": CallTake;
+  "call.danger": CallDanger;
   "call.hold": CallHold;
   "call.mute": CallMute;
   "call.take_back": CallTakeBack;

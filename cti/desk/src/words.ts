@@ -149,6 +149,16 @@ export const NOT_JOINED: Words = {
     "Noted: nobody is being called any more. You are still with the caller."),
 };
 
+// Why a caller whom the agent had picked among those who wait is not offered to them.
+export const NOT_TAKEN: Words = {
+  caller_left: say("La personne a raccroché au même instant. Vous n'y êtes pour rien.",
+    "The caller hung up at that very moment. It is no fault of yours."),
+  answered_elsewhere: say("Un collègue lui a répondu au même instant. Vous n'avez rien à faire.",
+    "A colleague answered them at that very moment. You have nothing to do."),
+  left_line: say("La personne n'attend plus : elle a choisi autre chose, ou va à une autre équipe. Vous n'avez rien à faire.",
+    "The caller no longer waits: they chose something else, or go to another team. You have nothing to do."),
+};
+
 // Why a caller is back, or hears the agent again, without having been taken back.
 export const BACK: Words = {
   too_long: say(
