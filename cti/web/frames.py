@@ -251,7 +251,6 @@ class Problem(Open):
 
     code: str
     message: str = Field(description="in French")
-    message_en: str = Field(description="the same in English")
 
 
 class Result(Open):

@@ -716,7 +716,6 @@ async def test_what_a_regulator_does_for_who_waits_goes_to_the_desk(
     assert gone["error"] == {
         "code": "no_longer_waiting",
         "message": words.command_error("no_longer_waiting"),
-        "message_en": words.command_error("no_longer_waiting", "en"),
     }
     assert code(await screen.ask("call.orient", call="c7", to={"line": "listeners"})) == (
         "rings_already"

@@ -107,7 +107,7 @@ async function save(id: string): Promise<void> {
   const [sent, body] = [typed, JSON.stringify({ values, version, form: form?.version ?? null })];
   const csrf = document.querySelector<HTMLMetaElement>("meta[name=csrf]")?.content ?? "";
   const answer = await fetch(`/api/v1/calls/${id}/note`, {
-    method: "PUT", headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf }, body, keepalive: true,
+    method: "PUT", headers: { "content-type": "application/json", "X-CSRF-Token": csrf }, body, keepalive: true,
   }).catch(() => null);
   if (id !== call) return;
   if (answer?.ok) {
