@@ -105,3 +105,36 @@ async def test_a_card_is_a_click_away_and_says_that_it_is_a_draft(
         card = rosa.page.locator("[data-card=idees-suicidaires]")
         await expect(card.get_by_text("brouillon")).to_be_visible()
         await expect(card.get_by_text("Le 3114 répond jour et nuit")).to_be_visible()
+
+
+async def test_a_regulator_sees_who_waits_and_takes_them_in_one_click(
+    line: Line, browser: Browser
+) -> None:
+    async with (
+        AtTheDesk.at(line, browser, "rosa") as rosa,
+        AtTheDesk.at(line, browser, "lea") as lea,
+        line.caller(hz=440) as telephone,
+        line.caller(hz=660) as other,
+    ):
+        await expect(lea.page.locator("#waiting")).to_be_hidden()  # a listener is not shown it
+        await lea.answers_here()
+        queue = rosa.page.locator("#waiting")
+        await expect(queue.get_by_text("Personne n'attend.")).to_be_visible()
+        first, second = await telephone.call(NUMBER), await other.call(NUMBER)
+        await expect(queue.get_by_role("listitem")).to_have_count(2, timeout=10_000)
+        await queue.get_by_role("button", name="Vers Écoutants").last.click()
+        title = lea.page.locator("#call-title")
+        await expect(title).to_have_text("Quelqu'un souhaite être écouté", timeout=6_000)
+        await lea.page.get_by_role("button", name="Répondre", exact=True).click()
+        await second.hears(ROSA_HZ, 6)
+        await queue.get_by_role("button", name="Signaler un danger").first.click()
+        await expect(queue.get_by_text("Danger immédiat")).to_be_visible()
+        await rosa.answers_here()
+        take = queue.get_by_role("button", name="Prendre").first
+        if await take.is_visible():
+            await take.click()
+        await rosa.page.get_by_role("button", name="Répondre", exact=True).click(timeout=10_000)
+        await expect(queue.get_by_text("Personne n'attend.")).to_be_visible(timeout=6_000)
+        await first.hears(ROSA_HZ, 6)
+        await first.hang_up()
+        await second.hang_up()

@@ -5,6 +5,7 @@
 
 import type { Events } from "./frames.js";
 import { renderCards, startCards } from "./cards.js";
+import { receiveOfWaiting, renderWaiting, waitingIs } from "./waiting.js";
 import { helpIs, receiveOfHelp, renderHelp } from "./help.js";
 import { startMine } from "./mine.js";
 import { renderNote } from "./note.js";
@@ -15,7 +16,7 @@ import { addAlert, choose, renderPresence, renderRest, tickRest } from "./presen
 import { forgetTalk, hold, learn, mute, receiveOfTalk, renderPlaces, renderTalk, tickTalkLimits } from "./talk.js";
 import { command, refresh, showCut, showWire, start, type Frame } from "./wire.js";
 import {
-  CAME_BACK, DANGER, DISPOSITIONS, ENDED, LANGUAGES, MISSING, NOT_JOINED, NO_LONGER_OFFERED, RETURNED, ROLES, STATES, WITHDRAWN,
+  CAME_BACK, DANGER, DISPOSITIONS, ENDED, LANGUAGES, MISSING, NOT_JOINED, NOT_TAKEN, NO_LONGER_OFFERED, RETURNED, ROLES, STATES, WITHDRAWN,
 } from "./words.js";
 
 const LISTENING_SECONDS_GUIDE = 25 * 60; // a guide, never a limit
@@ -26,7 +27,7 @@ function receive(frame: Frame, again: boolean): void {
   // A frame from before the snapshot tells what happened; the snapshot already says what is.
   if (again) return tellPast(frame);
   if (receiveOfTalk(frame)) return render();
-  if (receiveOfHelp(frame.type, frame.data)) return;
+  if (receiveOfHelp(frame.type, frame.data) || receiveOfWaiting(frame.type, frame.data)) return;
   (EVENTS[frame.type] as ((data: Frame["data"]) => void) | undefined)?.(frame.data);
 }
 
@@ -37,6 +38,7 @@ const EVENTS: { [T in keyof Events]?: (data: Events[T]) => void } = {
     desk.snapshot = data;
     desk.begun = true;
     helpIs(data);
+    waitingIs(data);
     // Only now do the keys and the buttons do anything.
     showWire(true);
     showCut("");
@@ -111,6 +113,9 @@ const EVENTS: { [T in keyof Events]?: (data: Events[T]) => void } = {
     render();
     arrive();
     refresh();
+  },
+  "call.not_taken"(data) {
+    notice(NOT_TAKEN[data.reason ?? ""] ?? NOT_TAKEN.left_line ?? "");
   },
   "call.not_joined"(data) {
     if (desk.call?.id !== data.call.id) return;
@@ -218,6 +223,7 @@ function render(): void {
   renderNote();
   renderCards();
   renderHelp();
+  renderWaiting();
   rememberTalk();
   tick();
   flashTitle();
@@ -407,6 +413,7 @@ function flashTitle(): void {
 
 function tick(): void {
   if (!desk.begun) return;
+  renderWaiting();
   if (desk.call) {
     const more = desk.presence.presence === "RESERVED" ? sincePresence() : 0;
     put($("fact-waited"), lasting(desk.call.waited_seconds + more));
