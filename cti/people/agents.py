@@ -8,6 +8,7 @@ the one and makes the other. Presence changes come from both.
 from __future__ import annotations
 
 import asyncio
+import copy
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -83,7 +84,9 @@ class Outbox:
     def push(self, type_: str, data: dict[str, Any]) -> Message:
         """Number a message, keep it for screens that come back, hand it to every open screen."""
         self.last_seq += 1
-        message = Message(self.last_seq, uuid.uuid4().hex, type_, clock.now(), data)
+        # A copy: what is told again must be what was told, though the call's sheet has changed.
+        told = copy.deepcopy(data)
+        message = Message(self.last_seq, uuid.uuid4().hex, type_, clock.now(), told)
         self._kept.append(message)
         for show in list(self._screens):
             show(message)

@@ -41,6 +41,8 @@ _COMMANDS = {
     "Choisissez Disponible, En pause ou Fin de service.",
     "bad_json": "Le message n'est pas du JSON lisible. Envoyez un objet JSON en texte UTF-8.",
     "bad_frame": "Il manque quelque chose au message, ou un champ y est de trop.",
+    "not_sent": "Ce numéro n'a pas été envoyé à cet écran : il ne peut pas avoir été affiché.",
+    "not_your_role": "Votre rôle dans l'équipe ne permet pas cette commande.",
     "unknown_op": "Cette commande n'existe pas. Les commandes sont dans /cti/v1/asyncapi.json.",
     "internal": "Quelque chose n'a pas fonctionné de notre côté. L'appel, lui, continue. "
     "Réessayez dans un instant.",
@@ -80,6 +82,16 @@ SIGN_IN_AWAY = (
 SIGN_IN_AWAY_ENGLISH = (
     "The line cannot check your sign-in for now; this does not count as a try. "
     "People already signed in go on answering. Try again in a minute."
+)
+JSON_EXPECTED = "Envoyez du JSON (Content-Type: application/json)."
+BAD_BODY = "Envoyez {} et rien d'autre, en JSON."
+UNKNOWN_PROTOCOL = (
+    "Cette version du protocole n'est pas parlée ici. This version of the protocol is not spoken "
+    "here. Sec-WebSocket-Protocol: {}"
+)
+BAD_RESUME = (
+    "Pour reprendre, donnez le dernier hello et le dernier numéro reçus. To resume, give what the "
+    "last hello and frame said, and nothing else: ?epoch=…&since=…"
 )
 FORM_TOO_OLD = "Cette page était ouverte depuis trop longtemps. Entrez vos accès une nouvelle fois."
 
