@@ -12,8 +12,10 @@ from functools import cache
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
+from aiohttp import web
 
-from cti.web import asyncapi
+from cti.web import asyncapi, openapi
+from cti.web.answers import said_of
 
 ASYNCAPI = asyncapi.document()
 Schema = dict[str, Any]
@@ -65,3 +67,37 @@ def all_refs_lead_somewhere(document: Schema) -> int:
             found = found[step.replace("~1", "/").replace("~0", "~")]
         assert found, ref
     return len(refs)
+
+
+def answer(request: web.Request, response: web.StreamResponse) -> None:
+    """Check an answer that the line is about to give. Raises AssertionError, or ValidationError."""
+    found = request.match_info
+    handler, resource = found.handler, found.route.resource
+    if found.http_exception is not None or resource is None or said_of(handler) is None:
+        return  # no address of ours; or one that a test made up
+    document = _openapi(request.app)
+    method = "get" if request.method == "HEAD" else request.method.lower()
+    responses = document["paths"][resource.canonical][method]["responses"]
+    status = str(response.status)
+    assert status in responses or response.status >= 400, f"{method} {resource}: {status} is told"
+    content = responses.get(status, responses["default"]).get("content", {})
+    body = response.body if isinstance(response, web.Response) else None
+    if not content:
+        assert not body, f"{method} {resource}: {status} has a body"
+        return
+    kind = "*/*" if "*/*" in content else response.content_type
+    assert kind in content, f"{method} {resource}: {status} is {kind}"
+    if (schema := content[kind].get("schema")) and isinstance(body, bytes):
+        schemas = closed(document["components"]["schemas"])
+        checker(schema["$ref"].rpartition("/")[2], schemas).validate(json.loads(body))
+
+
+Routes = tuple[tuple[str, str, object], ...]
+_documents: dict[Routes, Schema] = {}
+
+
+def _openapi(app: web.Application) -> Schema:
+    routes = tuple(openapi.routes(app))
+    if routes not in _documents:
+        _documents[routes] = openapi.document(app)
+    return _documents[routes]

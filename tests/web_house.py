@@ -14,6 +14,7 @@ from cti.people.agents import Agent, Engagement, Message, Presence, Role
 from cti.people.team import Team
 from cti.records.last_good import KnownSessions
 from cti.web.app import make_app
+from tests import promised
 
 ORIGIN = "http://desk.test"
 PASSWORDS = {who: f"demo-{who}" for who in ("rosa", "lea", "ada", "sam")}
@@ -132,6 +133,7 @@ class House:
             demo_call,
             sessions=self.sessions,
         )
+        self.app.on_response_prepare.append(_as_promised)
 
     def agent(self, id_: str) -> Agent:
         return self.team.agents[id_]
@@ -206,6 +208,11 @@ class House:
         call_id, agent.engagement = agent.engagement.call_id, None
         agent.outbox.push("call.ended", {"call": {"id": call_id}, "reason": reason})
         self.team.start_wrap_up(agent, call_id, hard=hard, form=form)
+
+
+async def _as_promised(request: web.Request, response: web.StreamResponse) -> None:
+    """Every answer that a test sees is one that the published document promises."""
+    promised.answer(request, response)
 
 
 def call_view(call_id: str, **changes: object) -> dict[str, object]:
