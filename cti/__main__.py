@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cti import admin, call_admin, parent, people_admin
+from cti import admin, call_admin, client, parent, people_admin
 from cti.asterisk.ari import AppTaken
 from cti.asterisk.engine import EngineFailed, run_script
 from cti.config import Settings, SettingsError, load
@@ -144,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--trace", action="store_true", help="tell what happened in that world")
     admin.register(commands)
     people_admin.register(commands)
+    client.register(commands)
     return parser
 
 

@@ -179,6 +179,11 @@ class House:
         self.team.move(agent, Presence.TALKING)
         agent.outbox.push("call.connected", {"call": agent.engagement.view})
 
+    def told_presence(self, id_: str, times: int = 1) -> None:
+        """So many frames for one agent."""
+        for _ in range(times):
+            self.agent(id_).outbox.push("presence.changed", self.agent(id_).presence_view())
+
     def told(self, id_: str, **changes: object) -> Message:
         """Something about the call changed: on the sheet, and told."""
         agent = self.agent(id_)

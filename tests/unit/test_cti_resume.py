@@ -30,11 +30,6 @@ async def client(house: House) -> AsyncIterator[Client]:
         yield client
 
 
-def push(house: House, times: int = 1, who: str = "rosa") -> None:
-    for _ in range(times):
-        house.agent(who).outbox.push("presence.changed", house.agent(who).presence_view())
-
-
 async def numbers(screen: Screen, count: int) -> list[int]:
     return [(await screen.frame())["seq"] for _ in range(count)]
 
@@ -45,7 +40,7 @@ async def numbers(screen: Screen, count: int) -> list[int]:
 async def test_what_was_missed_comes_once_in_order_and_what_is_new_after_it(
     house: House, client: Client
 ) -> None:
-    push(house, 3)
+    house.told_presence("rosa", 3)
     first = await opened(house, client)
     hello = await first.frame()
     house.offer("rosa")
@@ -80,11 +75,11 @@ async def test_a_frame_comes_again_as_it_was_told(house: House, client: Client) 
 
 
 async def test_who_missed_nothing_is_told_nothing(house: House, client: Client) -> None:
-    push(house, 5)
+    house.told_presence("rosa", 5)
     epoch = house.agent("rosa").outbox.epoch
     again = await opened(house, client, epoch=epoch, since=5)
     assert (await again.frame())["data"]["resumed"] is True
-    push(house)
+    house.told_presence("rosa")
     assert await numbers(again, 1) == [6]
 
 
@@ -92,7 +87,7 @@ async def test_as_many_as_are_kept_come_again_though_the_queue_is_shorter(
     house: House, client: Client
 ) -> None:
     assert MESSAGES_KEPT_MAX > FRAMES_QUEUED_MAX
-    push(house, MESSAGES_KEPT_MAX + 10)
+    house.told_presence("rosa", MESSAGES_KEPT_MAX + 10)
     again = await opened(house, client, epoch=house.agent("rosa").outbox.epoch, since=10)
     assert (await again.frame())["data"]["resumed"] is True
     expected = list(range(11, MESSAGES_KEPT_MAX + 11))
@@ -103,7 +98,7 @@ async def test_as_many_as_are_kept_come_again_though_the_queue_is_shorter(
 async def test_what_cannot_be_told_again_is_replaced_by_all_that_is_true_now(
     house: House, client: Client, what: str
 ) -> None:
-    push(house, MESSAGES_KEPT_MAX + 10)
+    house.told_presence("rosa", MESSAGES_KEPT_MAX + 10)
     outbox = house.agent("rosa").outbox
     known: dict[str, Any] = {
         "epoch": {"epoch": "before", "since": outbox.last_seq},
@@ -123,7 +118,7 @@ async def test_another_life_of_the_line_is_another_epoch_and_begins_with_a_snaps
     token = await house.token("rosa")
     first = await opened(house, client, token=token)
     epoch = (await first.frame())["data"]["epoch"]
-    push(house, 3)
+    house.told_presence("rosa", 3)
     restarted = House()
     restarted.door.sessions = house.door.sessions
     restarted.offer("rosa", "c9")
@@ -137,7 +132,7 @@ async def test_another_life_of_the_line_is_another_epoch_and_begins_with_a_snaps
 
 
 async def test_another_person_s_numbers_resume_nothing(house: House, client: Client) -> None:
-    push(house, 3)
+    house.told_presence("rosa", 3)
     house.offer("rosa", handover="confidence")
     rosas = house.agent("rosa").outbox.epoch
     spy = await opened(house, client, "lea", epoch=rosas, since=0)
@@ -216,7 +211,7 @@ async def test_what_waits_behind_a_slow_screen_cannot_be_acked_yet(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(screens.web.WebSocketResponse, "send_str", slow)
-        push(house, 3)
+        house.told_presence("rosa", 3)
         await asyncio.wait_for(writing.wait(), 2)
         assert code(await screen.ask("ack", seq=3)) == "not_sent"
         assert code(await screen.ask("ack", seq=3)) is None
@@ -231,9 +226,9 @@ async def test_a_screen_that_was_too_slow_is_closed_and_resumes_without_a_loss(
     screen = await opened(house, client)
     epoch = (await screen.frame())["data"]["epoch"]
     await screen.frame()
-    push(house, 10)
+    house.told_presence("rosa", 10)
     seen = await numbers(screen, 10)
-    push(house, FRAMES_QUEUED_MAX + 50)  # at once: more than may wait
+    house.told_presence("rosa", FRAMES_QUEUED_MAX + 50)  # at once: more than may wait
     while (message := await screen.socket.receive(timeout=4)).type is WSMsgType.TEXT:
         seen.append(message.json()["seq"])
     assert screen.socket.close_code == 4008
@@ -249,7 +244,7 @@ async def test_a_dead_screen_is_noticed_by_the_heartbeat_and_keeps_nothing_open(
 ) -> None:
     monkeypatch.setattr(screens, "HEARTBEAT_SECONDS", 0.2)
     deaf = await deaf_screen(client, await house.token("rosa"))
-    push(house, 20)
+    house.told_presence("rosa", 20)
     began = time.monotonic()
     await until_closed(house)
     assert time.monotonic() - began < 1
