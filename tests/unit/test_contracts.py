@@ -11,10 +11,15 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from cti.web import asyncapi, openapi, screen
+from cti import client as fil_cti
+from cti.calls.offering import SCREENS_LATE_MAX
+from cti.config import Settings
+from cti.people.agents import MESSAGES_KEPT_MAX
+from cti.people.team import SCREEN_GRACE_SECONDS
+from cti.web import asyncapi, openapi, screen, words
 from cti.web.answers import said_of
 from cti.web.door import UNSAFE, roles_of
-from cti.web.frames import EVENTS, OPS
+from cti.web.frames import EVENTS, OPS, PROTOCOL
 from tests import promised
 from tests.sampled import sample
 from tests.web_house import House
@@ -163,6 +168,44 @@ def test_a_document_is_whole(document: dict[str, Any]) -> None:
     for name, schema in document["components"]["schemas"].items():
         jsonschema.Draft202012Validator.check_schema(schema)
         assert schema.get("description") or "$ref" in schema or name.endswith("Frame"), name
+
+
+# What integrators read
+
+GUIDE = (CTI.parent / "docs/cti.md").read_text(encoding="utf-8")
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The rows of the table under a heading of the guide."""
+    lines = GUIDE.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0].splitlines()
+    table = [line.strip("|").split("|") for line in lines if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in table[2:]]
+
+
+def test_the_limits_that_the_guide_tells_are_those_of_the_code() -> None:
+    assert {what: float(limit) for what, limit, _ in rows("Limits")} == {
+        "bytes of a frame you send": screen.FRAME_BYTES_MAX,
+        "frames you send, a second": screen.FRAMES_PER_SECOND_MAX,
+        "frames you send, at once": screen.FRAMES_AT_ONCE_MAX,
+        "frames that wait for you to read": screen.FRAMES_QUEUED_MAX,
+        "frames kept for who resumes": MESSAGES_KEPT_MAX,
+        "screens of one person": screen.SCREENS_PER_AGENT_MAX,
+        "characters of a command's `id`": screen.ID_CHARS_MAX,
+    }
+    assert f"after {screen.FRAMES_DELAYED_MAX} delayed in a row" in GUIDE
+    assert f"has said nothing for {screen.HEARTBEAT_SECONDS} s" in GUIDE
+    assert f"nothing for {screen.HEARTBEAT_SECONDS / 2:g} s more" in GUIDE
+    assert f"after {SCREEN_GRACE_SECONDS:g} s without any screen" in GUIDE
+    assert Settings(CTI).ack_seconds_max == 0.5
+    assert (SCREENS_LATE_MAX, fil_cti.PROTOCOL) == (2, PROTOCOL)
+
+
+def test_the_guide_explains_each_close_code_and_the_codes_it_names_exist() -> None:
+    explained = {int(code) for row in rows("Close codes") for code in row[0].split(",")}
+    assert explained == {*asyncapi.CLOSE_CODES, 1006}
+    for code in ("not_sent", "not_your_role", "no_such_call", "bad_frame", "unknown_op"):
+        assert f"`{code}`" in GUIDE
+        assert code in words._COMMANDS
 
 
 # And the tests themselves would notice
