@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cti import admin, call_admin, papers_admin, parent, people_admin
+from cti import admin, call_admin, client, papers_admin, parent, people_admin
 from cti.asterisk.ari import AppTaken
 from cti.asterisk.engine import EngineFailed, run_script
 from cti.config import Settings, SettingsError, load
@@ -145,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     admin.register(commands)
     people_admin.register(commands)
     papers_admin.register(commands)
+    client.register(commands)
     return parser
 
 

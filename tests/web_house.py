@@ -15,6 +15,7 @@ from cti.people.team import Team
 from cti.records.last_good import KnownSessions
 from cti.web.app import make_app
 from cti.web.phone import Phones
+from tests import promised
 
 ORIGIN = "http://desk.test"
 PASSWORDS = {who: f"demo-{who}" for who in ("rosa", "lea", "ada", "sam")}
@@ -135,6 +136,7 @@ class House:
             sessions=self.sessions,
             phones=phones,
         )
+        self.app.on_response_prepare.append(_as_promised)
 
     def agent(self, id_: str) -> Agent:
         return self.team.agents[id_]
@@ -180,6 +182,11 @@ class House:
         self.team.move(agent, Presence.TALKING)
         agent.outbox.push("call.connected", {"call": agent.engagement.view})
 
+    def told_presence(self, id_: str, times: int = 1) -> None:
+        """So many frames for one agent."""
+        for _ in range(times):
+            self.agent(id_).outbox.push("presence.changed", self.agent(id_).presence_view())
+
     def told(self, id_: str, **changes: object) -> Message:
         """Something about the call changed: on the sheet, and told."""
         agent = self.agent(id_)
@@ -209,6 +216,11 @@ class House:
         call_id, agent.engagement = agent.engagement.call_id, None
         agent.outbox.push("call.ended", {"call": {"id": call_id}, "reason": reason})
         self.team.start_wrap_up(agent, call_id, hard=hard, form=form)
+
+
+async def _as_promised(request: web.Request, response: web.StreamResponse) -> None:
+    """Every answer that a test sees is one that the published document promises."""
+    promised.answer(request, response)
 
 
 def call_view(call_id: str, **changes: object) -> dict[str, object]:

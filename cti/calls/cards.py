@@ -151,6 +151,6 @@ async def _tell(house: House, told: _Told, news: bool) -> _Told:
     if news or cards != told.cards:
         for agent in watching:
             data = _for(agent, house, shown, cards, len(calls))
-            agent.outbox.push("waiting.changed", data, kept=False)
+            agent.outbox.push("waiting.changed", data, says_all=True)
             await asyncio.sleep(0)  # many screens: events are read in between
     return _Told(clock.monotonic(), cards, {call.id: call.danger for call in calls})

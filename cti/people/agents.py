@@ -8,6 +8,7 @@ the one and makes the other. Presence changes come from both.
 from __future__ import annotations
 
 import asyncio
+import copy
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -72,6 +73,8 @@ class Outbox:
         self.epoch = uuid.uuid4().hex
         self.last_seq = 0
         self._kept: deque[Message] = deque(maxlen=MESSAGES_KEPT_MAX)
+        self._latest: dict[str, Message] = {}  # of the kinds that say all anew, by type
+        self._forgotten = 0  # the highest number that is no longer kept
         self._screens: set[Callable[[Message], None]] = set()
         self._acks: dict[int, asyncio.Future[None]] = {}
         self._acked = 0
@@ -81,15 +84,20 @@ class Outbox:
         """How many screens are open for this agent now."""
         return len(self._screens)
 
-    def push(self, type_: str, data: dict[str, Any], *, kept: bool = True) -> Message:
+    def push(self, type_: str, data: dict[str, Any], *, says_all: bool = False) -> Message:
         """Number a message, keep it for screens that come back, hand it to every open screen.
 
-        One of a kind that says all anew each time need not be ``kept``: a screen that comes
-        back is given a snapshot first.
+        Of a kind that ``says_all`` anew each time, only the last is kept.
         """
         self.last_seq += 1
-        message = Message(self.last_seq, uuid.uuid4().hex, type_, clock.now(), data)
-        if kept:
+        # A copy: what is told again must be what was told, though the call's sheet has changed.
+        told = copy.deepcopy(data)
+        message = Message(self.last_seq, uuid.uuid4().hex, type_, clock.now(), told)
+        if says_all:
+            self._latest[type_] = message
+        else:
+            if len(self._kept) == MESSAGES_KEPT_MAX:
+                self._forgotten = self._kept[0].seq
             self._kept.append(message)
         for show in list(self._screens):
             show(message)
@@ -105,9 +113,10 @@ class Outbox:
 
     def since(self, seq: int) -> list[Message] | None:
         """The messages after ``seq``, or None when some of them are no longer kept."""
-        if seq > self.last_seq or (self._kept and seq < self._kept[0].seq - 1):
+        if not self._forgotten <= seq <= self.last_seq:
             return None
-        return [message for message in self._kept if message.seq > seq]
+        missed = (m for m in (*self._kept, *self._latest.values()) if m.seq > seq)
+        return sorted(missed, key=lambda message: message.seq)
 
     def ack(self, seq: int) -> None:
         """A screen has displayed every message up to ``seq``."""

@@ -17,7 +17,21 @@ import jinja2
 from aiohttp import WSCloseCode, web
 
 from cti.records.last_good import KnownSessions
-from cti.web import asyncapi, words
+from cti.web import asyncapi, openapi, words
+from cti.web.answers import (
+    HTML,
+    BadBodyError,
+    Credentials,
+    Done,
+    HealthView,
+    Me,
+    Refusal,
+    SignedIn,
+    SignInForm,
+    problem,
+    read_body,
+    says,
+)
 from cti.web.door import (
     EVERYONE,
     GUARD,
@@ -171,6 +185,7 @@ def make_app(
     get("/phone", phone)
     get("/cti/v1", screen)
     get("/cti/v1/asyncapi.json", contract)
+    get("/api/v1/openapi.json", addresses)
     get("/health", healthy)
     get("/desk/{name}", desk_file)
     app.cleanup_ctx.append(_watch_sessions)
@@ -229,7 +244,7 @@ async def errors_in_words(request: web.Request, handler: Handler) -> web.StreamR
     title, advice = words.page_error(status, language_of(request))
     if is_page(request):
         return _page(request, "error.html", status, title=title, advice=advice)
-    return _problem(status, f"http_{status}", f"{title}. {advice}")
+    return problem(status, f"http_{status}", f"{title}. {advice}")
 
 
 def _page(request: web.Request, template: str, status: int = 200, **values: Any) -> web.Response:
@@ -246,14 +261,11 @@ def _text(request: web.Request, template: str, **values: Any) -> str:
     return request.app[PAGES].get_template(template).render(language=tongue, say=say, **values)
 
 
-def _problem(status: int, code: str, message: str) -> web.Response:
-    return web.json_response({"error": {"code": code, "message": message}}, status=status)
-
-
 # Signing in ---------------------------------------------------------------------------
 
 
 @allow("public")
+@says({200: HTML})
 async def login_page(request: web.Request) -> web.Response:
     """Show the form to sign in; works without any script."""
     return _login_page(request)
@@ -274,6 +286,7 @@ def _login_page(
 
 
 @allow("public")
+@says({303: None, 401: HTML, 403: HTML, 429: HTML, 503: HTML}, SignInForm, form=True)
 async def login_form(request: web.Request) -> web.StreamResponse:
     """Sign in from the form; back to the form with a sentence when refused."""
     keeper = request.app[GUARD]
@@ -297,26 +310,23 @@ async def login_form(request: web.Request) -> web.StreamResponse:
 
 
 @allow("public")
+@says(
+    {200: SignedIn, 400: Refusal, 401: Refusal, 415: Refusal, 429: Refusal, 503: Refusal},
+    Credentials,
+)
 async def login(request: web.Request) -> web.Response:
     """``POST /api/v1/login``: a session as a cookie, and as a token for programs."""
     tongue = language_of(request)
-    # A page of another site can post a form here, but not JSON.
-    if request.content_type != "application/json":
-        return _problem(415, "json_expected", words.JSON_EXPECTED.said(tongue))
     try:
-        given = await request.json()
-        username, password = given["username"], given["password"]
-        if not (isinstance(username, str) and isinstance(password, str)):
-            raise TypeError
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return _problem(400, "bad_request", words.BAD_LOGIN.said(tongue))
-    try:
-        opened = await _sign_in(request, username, password, "token")
+        given = await read_body(request, Credentials, '{"username": "…", "password": "…"}')
+        opened = await _sign_in(request, given.username, given.password, "token")
+    except BadBodyError as bad:
+        return bad.answer
     except StoreAwayError:
-        return _problem(503, "database_away", words.SIGN_IN_AWAY.said(tongue))
+        return problem(503, "database_away", words.SIGN_IN_AWAY.said(tongue))
     except RefusedError as refusal:
         code = "too_many_tries" if refusal.wait_seconds else "bad_credentials"
-        response = _problem(_status(refusal), code, refusal.why.said(tongue))
+        response = problem(_status(refusal), code, refusal.why.said(tongue))
         _retry_after(response, refusal)
         return response
     response = web.json_response(
@@ -357,6 +367,7 @@ def _retry_after(response: web.Response, refusal: RefusedError) -> None:
 
 
 @allow(*EVERYONE)
+@says({200: Done})
 async def logout(request: web.Request) -> web.Response:
     """``POST /api/v1/logout``: end this session and close its screens."""
     response = web.json_response({"ok": True})
@@ -365,6 +376,7 @@ async def logout(request: web.Request) -> web.Response:
 
 
 @allow(*EVERYONE)
+@says({303: None})
 async def logout_form(request: web.Request) -> web.Response:
     """Sign out from the desk's button; works without any script."""
     response = web.Response(status=303, headers={"Location": "/login"})
@@ -397,6 +409,7 @@ async def _sign_out(request: web.Request, response: web.Response) -> None:
 
 
 @allow(*EVERYONE)
+@says({200: HTML})
 async def desk(request: web.Request) -> web.Response:
     """Show the desk of whoever is signed in."""
     return _page(
@@ -410,6 +423,7 @@ async def desk(request: web.Request) -> web.Response:
 
 
 @allow(*EVERYONE)
+@says({200: Me})
 async def me(request: web.Request) -> web.Response:
     """``GET /api/v1/me``: who I am; 401 when I am no longer signed in."""
     agent = request[WHO]
@@ -418,6 +432,7 @@ async def me(request: web.Request) -> web.Response:
 
 
 @allow(*EVERYONE)
+@says({200: Done})
 async def simulate_call(request: web.Request) -> web.Response:
     """``POST /api/v1/demo/call``: have a scripted caller ring the line (demo only)."""
     call = request.app[DEMO_CALL]
@@ -427,6 +442,7 @@ async def simulate_call(request: web.Request) -> web.Response:
 
 
 @allow("public")
+@says({200: "application/json"})
 async def contract(_: web.Request) -> web.Response:
     """``GET /cti/v1/asyncapi.json``: the contract of the agent websocket."""
     text = json.dumps(asyncapi.document(), ensure_ascii=False, indent=1)
@@ -434,12 +450,22 @@ async def contract(_: web.Request) -> web.Response:
 
 
 @allow("public")
+@says({200: "application/json"})
+async def addresses(request: web.Request) -> web.Response:
+    """``GET /api/v1/openapi.json``: the contract of the other addresses."""
+    text = json.dumps(openapi.document(request.app), ensure_ascii=False, indent=1)
+    return web.Response(text=text, content_type="application/json", charset="utf-8")
+
+
+@allow("public")
+@says({200: HealthView})
 async def healthy(request: web.Request) -> web.Response:
     """``GET /health``: 200 while calls are served; "degraded" when something behind is not."""
     return web.json_response({"status": request.app[HEALTH](), **request.app[FIGURES]()})
 
 
 @allow("public")
+@says({200: "*/*", 304: None, 404: HTML})
 async def desk_file(request: web.Request) -> web.StreamResponse:
     """Give the few files of the desk, by name: nothing else of the disk can be asked for."""
     path, kind = request.app[FILES].get(request.match_info["name"], (None, ""))

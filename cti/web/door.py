@@ -34,7 +34,7 @@ UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 EVERYONE = frozenset(Role)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-H = TypeVar("H", bound=Handler)
+T = TypeVar("T")
 Kind = Literal["cookie", "token"]
 
 
@@ -280,25 +280,30 @@ WHO: web.RequestKey[Agent] = web.RequestKey("who", Agent)
 SESSION: web.RequestKey[Session] = web.RequestKey("session")
 
 
-def allow(*roles: Role | str) -> Callable[[H], H]:
-    """Say who may use a handler: roles, or ``"public"`` for anybody."""
+def allow(*roles: Role | str) -> Callable[[T], T]:
+    """Say who may use a handler or a command: roles, or ``"public"`` for anybody."""
 
-    def mark(handler: H) -> H:
-        handler.roles = frozenset(roles)  # type: ignore[attr-defined]
-        return handler
+    def mark(what: T) -> T:
+        what.roles = frozenset(roles)  # type: ignore[attr-defined]
+        return what
 
     return mark
 
 
-def roles_of(handler: object) -> frozenset[Role | str]:
-    """Who may use a handler; empty when it does not say, and then nobody may."""
-    roles: frozenset[Role | str] = getattr(handler, "roles", frozenset())
+def roles_of(what: object) -> frozenset[Role | str]:
+    """Who may use a handler or a command; empty when it does not say: then nobody may."""
+    roles: frozenset[Role | str] = getattr(what, "roles", frozenset())
     return roles
 
 
 def is_page(request: web.Request) -> bool:
     """Whether a person reads the answer, rather than a program."""
-    return not request.path.startswith(("/api/", "/cti/", "/phone", "/health"))
+    return is_page_path(request.path)
+
+
+def is_page_path(path: str) -> bool:
+    """Whether what is answered at this address is for people, rather than for programs."""
+    return not path.startswith(("/api/", "/cti/", "/phone", "/health"))
 
 
 async def _given_csrf(request: web.Request) -> str:

@@ -3,7 +3,8 @@
 The models are the contract: what a screen sends is checked against them, and
 the AsyncAPI document is generated from them. What the line sends may gain
 fields, never lose one; what a screen sends is closed, so that a misspelt field
-is reported instead of ignored.
+is reported instead of ignored. A command says with ``allow`` who may send it,
+as an address does: one that does not say is nobody's.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from cti.web.door import EVERYONE, allow
 
 PROTOCOL = "fil.cti.v1"
 HANDOVER_CHARS_MAX = 2000
@@ -43,8 +46,11 @@ class Closed(BaseModel):
 
 
 # What a screen asks ------------------------------------------------------------------
+# Everyone may be given a call: a colleague who is READY can be asked for by name, whatever
+# their roles. What is asked about a call is refused unless it is the asker's own.
 
 
+@allow(*EVERYONE)
 class PresenceSet(Closed):
     """What I can take from now on."""
 
@@ -52,12 +58,14 @@ class PresenceSet(Closed):
     reason: Annotated[Text, Field(max_length=60)] | None = None
 
 
+@allow(*EVERYONE)
 class CallAccept(Closed):
     """I want the offered call now, where my phone can be told to answer."""
 
     call: Name
 
 
+@allow(*EVERYONE)
 class CallDecline(Closed):
     """I cannot take the offered call."""
 
@@ -66,6 +74,8 @@ class CallDecline(Closed):
 
 class Destination(Closed):
     """Exactly one of a line, an agent or a relay, by id."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     line: Name | None = None
     agent: Name | None = None
@@ -78,6 +88,7 @@ class Destination(Closed):
         return self
 
 
+@allow(*EVERYONE)
 class CallOrient(Closed):
     """Where the caller goes next, and what the next person should know.
 
@@ -109,12 +120,14 @@ class CallOrient(Closed):
         return self
 
 
+@allow(*EVERYONE)
 class CallTake(Closed):
     """I take this caller, who waits: they are offered to me at once. For regulators."""
 
     call: Name
 
 
+@allow(*EVERYONE)
 class CallDanger(Closed):
     """How much danger a caller who waits is in: 0 none, 1 low, 2 high, 3 now. For regulators."""
 
@@ -122,6 +135,7 @@ class CallDanger(Closed):
     level: Annotated[int, Field(ge=0, le=3)]
 
 
+@allow(*EVERYONE)
 class CallHold(Closed):
     """The caller waits under music, or comes back from there; in a consultation, all three talk."""
 
@@ -129,6 +143,7 @@ class CallHold(Closed):
     on: bool
 
 
+@allow(*EVERYONE)
 class CallMute(Closed):
     """The caller does not hear me, or does again."""
 
@@ -136,18 +151,21 @@ class CallMute(Closed):
     on: bool
 
 
+@allow(*EVERYONE)
 class CallTakeBack(Closed):
     """The third person is not needed after all: the caller and I talk again."""
 
     call: Name
 
 
+@allow(*EVERYONE)
 class CallEnd(Closed):
     """I end the call."""
 
     call: Name
 
 
+@allow(*EVERYONE)
 class CallQuality(Closed):
     """How my browser has heard the caller in the last seconds."""
 
@@ -158,6 +176,7 @@ class CallQuality(Closed):
     round_trip_ms: Annotated[float, Field(ge=0, le=60_000)]
 
 
+@allow(*EVERYONE)
 class CallClose(Closed):
     """I close an abusive or silent call: the caller hears a kind sentence, I am asked nothing."""
 
@@ -165,6 +184,7 @@ class CallClose(Closed):
     why: Literal["abusive", "silent"]
 
 
+@allow(*EVERYONE)
 class WrapupDone(Closed):
     """I have finished with the call, and what it came to."""
 
@@ -172,16 +192,19 @@ class WrapupDone(Closed):
     disposition: Name
 
 
+@allow(*EVERYONE)
 class PresenceHere(Closed):
     """I am still there, though my phone rang in vain."""
 
 
+@allow(*EVERYONE)
 class WrapupExtend(Closed):
     """I need as much time again after this call; once."""
 
     call: Name
 
 
+@allow(*EVERYONE)
 class DutySet(Closed):
     """When my shift ends, and whether I take one more talk near its end; null: as it is."""
 
@@ -189,28 +212,33 @@ class DutySet(Closed):
     one_more: bool | None = None
 
 
+@allow(*EVERYONE)
 class HelpAsk(Closed):
     """I need help now, in this call or in none. Asking again while it waits changes nothing."""
 
     call: Name | None = None
 
 
+@allow(*EVERYONE)
 class HelpAnswer(Closed):
     """I see to this agent. For supervisors, facilitators and regulators."""
 
     agent: Name
 
 
+@allow(*EVERYONE)
 class HelpEnd(Closed):
     """I need no help any more."""
 
 
+@allow(*EVERYONE)
 class Ack(Closed):
     """Every frame up to ``seq`` has been displayed to me."""
 
     seq: Annotated[int, Field(ge=0)]
 
 
+@allow(*EVERYONE)
 class Resume(Closed):
     """I was here before: give me what came after ``since``."""
 
@@ -266,8 +294,12 @@ class Hello(Open):
     """First frame of every connection. A new epoch means that numbering started again."""
 
     epoch: str
-    last_seq: int
+    last_seq: int = Field(description="the number of the last frame before this connection")
     heartbeat_seconds: int
+    resumed: bool = Field(
+        default=False,
+        description="what was missed follows, and no snapshot: everything known stays true",
+    )
 
 
 class WrapupView(Open):
@@ -514,7 +546,9 @@ class WaitingCard(CallRef):
 
 
 class WaitingChanged(Open):
-    """Who waits now, the oldest first: replaces the whole list. It does not come again in a resume.
+    """Who waits now, the oldest first: replaces the whole list.
+
+    In a resume only the last comes again.
 
     At most once a second, but at once for a first caller and for danger. For regulators and
     supervisors.
@@ -538,6 +572,7 @@ class Snapshot(Open):
     suggestions: list[Suggestion] = Field(
         default=[], description="for the call, as in call.suggestions"
     )
+    can_accept: bool = Field(default=False, description="of an offered call, as in call.offered")
     wrapup_call: str | None = Field(default=None, description="the call to name in wrapup.done")
     lines: list[Labelled]
     colleagues: list[Colleague]
@@ -572,10 +607,14 @@ class CallOffered(Open):
     )
 
 
+class CallChanges(CallRef):
+    """Those fields of a call's sheet that are new; the others stay as they are."""
+
+
 class CallUpdated(Open):
     """Something about the call changed; the fields given replace those known."""
 
-    call: CallRef
+    call: CallChanges
 
 
 class CallSound(Sound):
@@ -588,6 +627,7 @@ class CallWithdrawn(Open):
     """The offer is over, and counts against nobody unless it says ``missed``."""
 
     call: CallRef
+    offer: str | None = Field(default=None, description="as in call.offered")
     reason: str | None = Field(
         description="caller_left, answered_elsewhere (a colleague was faster), withdrawn, language "
         "or wish (another person is needed by now), declined, hung_up, missed, screen_lost, "
@@ -598,7 +638,7 @@ class CallWithdrawn(Open):
 class CallConnected(Open):
     """The caller and the agent hear each other."""
 
-    call: CallRef
+    call: CallChanges = Field(description="with its sheet, in a talk taken back after a restart")
 
 
 class CallNotTaken(Open):

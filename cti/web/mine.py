@@ -7,6 +7,7 @@ from aiohttp import web
 from cti import clock
 from cti.people.choosing import LINE_ROLES
 from cti.records.database import DatabaseAway
+from cti.web.answers import MyCalls, MyHours, Refusal, says
 from cti.web.door import EVERYONE, WHO, allow
 from cti.web.notes import refused, writing_of
 
@@ -16,17 +17,18 @@ _LINE_OF = {role.value: line for line, role in LINE_ROLES.items()}
 
 
 @allow(*EVERYONE)
+@says({200: MyHours, 400: Refusal, 404: Refusal, 503: Refusal})
 async def my_hours(request: web.Request) -> web.Response:
     """``GET /api/v1/my/hours?days=30``: each day in Paris, the oldest first."""
     writing, agent = writing_of(request), request[WHO]
     days = _days(request)
     if days is None:
-        return refused(400, "bad_days")
+        return refused(request, 400, "bad_days")
     going_on = writing.hours.since(agent.id)
     try:
         found = await writing.mine.hours(agent.id, days, clock.now(), going_on)
     except DatabaseAway:
-        return refused(503, "database_away")
+        return refused(request, 503, "database_away")
     shown = [
         {
             "day": one.day.isoformat(),
@@ -40,16 +42,17 @@ async def my_hours(request: web.Request) -> web.Response:
 
 
 @allow(*EVERYONE)
+@says({200: MyCalls, 400: Refusal, 404: Refusal, 503: Refusal})
 async def my_calls(request: web.Request) -> web.Response:
     """``GET /api/v1/my/calls?days=30``: the talks they had, the latest first."""
     writing, agent = writing_of(request), request[WHO]
     days = _days(request)
     if days is None:
-        return refused(400, "bad_days")
+        return refused(request, 400, "bad_days")
     try:
         found = await writing.mine.talks(agent.id, days, clock.now())
     except DatabaseAway:
-        return refused(503, "database_away")
+        return refused(request, 503, "database_away")
     shown = [
         {
             "call": one.call,

@@ -1,7 +1,7 @@
 """What an agent writes and reads beside a call: the form, their note, the script cards.
 
 A note goes to who wrote it and to nobody else, in the body of an answer: never in an address, a
-frame or a log. What is refused is said in both tongues, and the page keeps what was typed.
+frame or a log. What is refused is said in words, and the page keeps what was typed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,18 @@ from cti.records.notes import ChangedElsewhere, Note, Notes
 from cti.records.papers import Papers
 from cti.records.privacy import SealBroken
 from cti.web import words
+from cti.web.answers import (
+    CardsView,
+    FormView,
+    NoteConflict,
+    NoteView,
+    Refusal,
+    Saved,
+    problem,
+    says,
+)
 from cti.web.door import EVERYONE, WHO, allow
+from cti.web.language import language_of
 
 log = logging.getLogger(__name__)
 
@@ -62,25 +73,25 @@ def writing_of(request: web.Request) -> Writing:
     return writing
 
 
-def refused(status: int, code: str, **more: Any) -> web.Response:
-    """An error with its code and its sentence in both tongues."""
-    fr, en = words.writing_error(code)
-    error = {"code": code, "message": fr, "message_en": en}
-    return web.json_response({"error": error, **more}, status=status)
+def refused(request: web.Request, status: int, code: str, **more: Any) -> web.Response:
+    """An error with its code and its sentence in the reader's tongue."""
+    return problem(status, code, words.writing_error(code).said(language_of(request)), **more)
 
 
 @allow(*EVERYONE)
+@says({200: FormView, 404: Refusal})
 async def form(request: web.Request) -> web.Response:
     """``GET /api/v1/form``: the form of a note; ``?version=`` for one of before."""
     papers = writing_of(request).papers
     version = request.query.get("version")
     found = papers.form if version is None else await asyncio.to_thread(papers.form_of, version)
     if found is None:
-        return refused(404, "no_form")
+        return refused(request, 404, "no_form")
     return web.json_response({"version": found.version, **found.view()})
 
 
 @allow(*EVERYONE)
+@says({200: CardsView, 404: Refusal})
 async def cards(request: web.Request) -> web.Response:
     """``GET /api/v1/cards``: the script cards, in order, with what is due of each."""
     today = clock.now().astimezone(PARIS).date()
@@ -89,42 +100,48 @@ async def cards(request: web.Request) -> web.Response:
 
 
 @allow(*EVERYONE)
+@says({200: NoteView, 404: Refusal, 503: Refusal})
 async def read_note(request: web.Request) -> web.Response:
     """``GET /api/v1/calls/{call}/note``: what this agent wrote of a call that they have, or had."""
     writing, agent, call_id = writing_of(request), request[WHO], request.match_info["call"]
     try:
         if not await _may_write(writing, agent, call_id):
-            return refused(403, "note_closed")
+            return refused(request, 403, "note_closed")
         note = await writing.notes.read(call_id, agent.id)
     except (DatabaseAway, SealBroken) as error:
-        return _unavailable(error)
+        return _unavailable(request, error)
     return web.json_response(_view(note, writing.papers.form))
 
 
 @allow(*EVERYONE)
+@says(
+    {200: Saved, 400: Refusal, 409: NoteConflict, 413: Refusal, 404: Refusal, 503: Refusal}, NotePut
+)
 async def save_note(request: web.Request) -> web.Response:
     """``PUT /api/v1/calls/{call}/note``: replace it. 409 with what it holds, if it has changed."""
     writing, agent, call_id = writing_of(request), request[WHO], request.match_info["call"]
     try:
         put = NotePut.model_validate_json(await request.read())
     except ValidationError:  # without the details: they repeat what was typed
-        return refused(400, "bad_note")
+        return refused(request, 400, "bad_note")
     form_ = await _form_of(writing.papers, put)
     if form_ is None:
-        return refused(409, "form_changed") if put.form else refused(404, "no_form")
+        return (
+            refused(request, 409, "form_changed") if put.form else refused(request, 404, "no_form")
+        )
     try:
         values = form_.accept(put.values)
     except ValueRefused as error:
         status = 413 if str(error) == "text_too_long" else 400
-        return refused(status, str(error), field=error.field)
+        return refused(request, status, str(error), field=error.field)
     try:
         if not await _may_write(writing, agent, call_id):
-            return refused(403, "note_closed")
+            return refused(request, 403, "note_closed")
         note = await writing.notes.save(call_id, agent.id, form_, values, put.version, clock.now())
     except ChangedElsewhere as changed:
-        return refused(409, "changed_elsewhere", **_view(changed.note, form_))
+        return refused(request, 409, "changed_elsewhere", **_view(changed.note, form_))
     except (DatabaseAway, SealBroken) as error:
-        return _unavailable(error)
+        return _unavailable(request, error)
     assert note.saved_at is not None
     return web.json_response({"version": note.version, "saved_at": note.saved_at.isoformat()})
 
@@ -150,8 +167,8 @@ def _view(note: Note, present: Form | None) -> dict[str, Any]:
     }
 
 
-def _unavailable(error: Exception) -> web.Response:
+def _unavailable(request: web.Request, error: Exception) -> web.Response:
     if isinstance(error, SealBroken):
         log.error("note.unreadable")
-        return refused(503, "note_unreadable")
-    return refused(503, "database_away")
+        return refused(request, 503, "note_unreadable")
+    return refused(request, 503, "database_away")

@@ -15,6 +15,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from cti.people.agents import Agent
 from cti.web import words
+from cti.web.answers import Done, PhoneAccount, Refusal, problem, says
 from cti.web.door import EVERYONE, GUARD, WHO, allow
 from cti.web.language import language_of
 from cti.web.screen import (
@@ -74,6 +75,7 @@ PHONE_OWNERS: web.AppKey[dict[str, str]] = web.AppKey("phone_owners", dict)  # s
 
 
 @allow(*EVERYONE)
+@says({200: PhoneAccount, 404: Refusal, 503: Refusal})
 async def open_phone(request: web.Request) -> web.Response:
     """``POST /api/v1/phone``: an account for the phone of this page; an older one ends."""
     phones, agent = request.app[PHONES], request[WHO]
@@ -82,7 +84,7 @@ async def open_phone(request: web.Request) -> web.Response:
     try:
         account = await phones.open(agent)
     except ConnectionError:
-        return _problem(503, "engine_away", request)
+        return _refused(request, 503, "engine_away")
     for older in request.app[PHONE_SOCKETS].of(agent.id):
         older.stop(TAKEN_ELSEWHERE)
     request.app[PHONE_OWNERS][agent.id] = request.app[GUARD].secret_of(request)[0] or ""
@@ -91,22 +93,23 @@ async def open_phone(request: web.Request) -> web.Response:
 
 
 @allow(*EVERYONE)
+@says({200: Done, 404: Refusal, 409: Refusal})
 async def check_phone(request: web.Request) -> web.Response:
     """``POST /api/v1/phone/check``: the engine rings this page and sends it its own sound back."""
     phones = request.app[PHONES]
     if phones is None:
         raise web.HTTPNotFound
     if code := await phones.check(request[WHO]):
-        return _problem(409, code, request)
+        return _refused(request, 409, code)
     return web.json_response({"ok": True})
 
 
-def _problem(status: int, code: str, request: web.Request) -> web.Response:
-    error = {"code": code, "message": words.command_error(code, language_of(request))}
-    return web.json_response({"error": error}, status=status)
+def _refused(request: web.Request, status: int, code: str) -> web.Response:
+    return problem(status, code, words.command_error(code, language_of(request)))
 
 
 @allow(*EVERYONE)
+@says({200: Done})
 async def close_phone(request: web.Request) -> web.Response:
     """``DELETE /api/v1/phone``: this browser is no longer a phone."""
     await end_phone(request.app, request[WHO], request.app[GUARD].secret_of(request)[0])
@@ -179,6 +182,7 @@ class PhoneSocket:
 
 
 @allow(*EVERYONE)
+@says({101: None, 400: Refusal, 404: Refusal})
 async def phone(request: web.Request) -> web.StreamResponse:
     """``GET /phone``: SIP over a websocket, for the browser of whoever is signed in."""
     guard, phones = request.app[GUARD], request.app[PHONES]

@@ -2,15 +2,17 @@
 
 A screen drains its agent's outbox and hands decisions to the agent. It never
 waits for a call, and a call never waits for it: what is told goes through a
-bounded queue, and a screen that does not read is closed.
+bounded queue, and a screen that does not read is closed. One that comes back says
+the last number it has seen, and is told what came after: each frame once, in order.
+The rules are in docs/cti.md.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -37,7 +39,8 @@ from cti.people.desk import Desk
 from cti.people.help import Helping
 from cti.people.suggesting import Tongue
 from cti.web import words
-from cti.web.door import EVERYONE, GUARD, SESSION, WHO, Guard, Session, allow
+from cti.web.answers import Refusal, problem, says
+from cti.web.door import EVERYONE, GUARD, SESSION, WHO, Guard, Session, allow, roles_of
 from cti.web.frames import (
     OPS,
     PROTOCOL,
@@ -153,8 +156,8 @@ class Screens:
         """
         mine = self._open.setdefault(screen.agent.id, [])
         mine.append(screen)
-        if len(mine) > SCREENS_PER_AGENT_MAX:
-            mine[0].stop(TOO_MANY)
+        for oldest in mine[:-SCREENS_PER_AGENT_MAX]:  # some may be closing already
+            oldest.stop(TOO_MANY)
 
     def remove(self, screen: Open) -> None:
         """Count a screen out."""
@@ -202,7 +205,7 @@ TEAM: web.AppKey[Team] = web.AppKey("team", Team)
 class Pace:
     """So many frames a second, with some at once; the rest waits its turn, then is too much."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = clock.monotonic) -> None:
         self._clock = clock
         self._left = float(FRAMES_AT_ONCE_MAX)
         self._at = clock()
@@ -242,7 +245,8 @@ class Screen:
         self._session = session
         self._socket = socket
         self._tongue = tongue
-        self._queue: asyncio.Queue[str] = asyncio.Queue(FRAMES_QUEUED_MAX)
+        self._queue: asyncio.Queue[tuple[int, str]] = asyncio.Queue(FRAMES_QUEUED_MAX)
+        self._sent = 0  # the highest number that has left for this screen
         self._stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def stop(self, code: int) -> None:
@@ -250,16 +254,17 @@ class Screen:
         if not self._stopped.done():
             self._stopped.set_result(code)
 
-    async def run(self) -> int:
-        """Serve the screen until it leaves or is stopped. Returns the code to close it with."""
-        outbox = self.agent.outbox
-        # Nothing awaits between the snapshot and the subscription, so no message falls between.
-        self._tell("hello", self._hello())
-        self._tell("snapshot", self._team.snapshot(self.agent))
-        leave = outbox.open_screen(self._show)
+    async def run(self, known: Resume | None = None) -> int:
+        """Serve the screen until it leaves or is stopped. Returns the code to close it with.
+
+        ``known``: what it has seen before; it is told what came after, if that is still kept.
+        """
+        # Nothing awaits from here to the subscription, so no message falls between.
+        begin = [(message.seq, _text(message)) for message in self._first(known)]
+        leave = self.agent.outbox.open_screen(self._show)
         left = (self._session.expires_at - clock.now()).total_seconds()
         expiry = asyncio.get_running_loop().call_later(max(0.0, left), self.stop, SIGNED_OUT)
-        work = {asyncio.create_task(self._read()), asyncio.create_task(self._write())}
+        work = {asyncio.create_task(self._read()), asyncio.create_task(self._write(begin))}
         try:
             first: set[asyncio.Future[Any]] = {*work, self._stopped}
             await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
@@ -276,39 +281,51 @@ class Screen:
 
     # What is told
 
-    def _hello(self) -> dict[str, Any]:
+    def _first(self, known: Resume | None) -> list[Message]:
+        """The hello, then what was missed since what is ``known``, or else a snapshot."""
         outbox = self.agent.outbox
-        return {
+        missed = self._since(known) if known else None
+        hello = {
             "epoch": outbox.epoch,
             "last_seq": outbox.last_seq,
             "heartbeat_seconds": HEARTBEAT_SECONDS,
+            "resumed": missed is not None,
         }
+        if known is None or missed is None:
+            return [_unnumbered("hello", hello, outbox.last_seq), self._snapshot()]
+        return [_unnumbered("hello", hello, known.since), *missed]
 
-    def _tell(self, type_: str, data: dict[str, Any]) -> None:
-        last = self.agent.outbox.last_seq
-        self._show(Message(last, uuid.uuid4().hex, type_, clock.now(), data))
+    def _since(self, known: Resume) -> list[Message] | None:
+        """What came after what is known; None when it is of another life, or no longer kept."""
+        outbox = self.agent.outbox
+        return outbox.since(known.since) if known.epoch == outbox.epoch else None
+
+    def _snapshot(self) -> Message:
+        view = self._team.snapshot(self.agent)
+        return _unnumbered("snapshot", view, self.agent.outbox.last_seq)
+
+    def _tell_again(self, known: Resume) -> None:
+        missed = self._since(known)
+        room = FRAMES_QUEUED_MAX - self._queue.qsize() - 1  # one place for the result
+        for message in missed if missed is not None and len(missed) <= room else [self._snapshot()]:
+            self._show(message)
 
     def _show(self, message: Message) -> None:
-        self._queue_frame(
-            {
-                "seq": message.seq,
-                "id": message.id,
-                "type": message.type,
-                "time": message.time.isoformat(),
-                "data": message.data,
-            }
-        )
+        self._queue_text(_text(message), message.seq)
 
-    def _queue_frame(self, frame: dict[str, Any]) -> None:
+    def _queue_text(self, text: str, seq: int = 0) -> None:
         try:
-            self._queue.put_nowait(json.dumps(frame))
+            self._queue.put_nowait((seq, text))
         except asyncio.QueueFull:
             log.warning("screen.too_slow", extra={"agent_id": self.agent.id})
             self.stop(OUT_OF_STEP)
 
-    async def _write(self) -> None:
-        while True:
-            await self._socket.send_str(await self._queue.get())
+    async def _write(self, begin: list[tuple[int, str]]) -> None:
+        begin.reverse()
+        while True:  # the beginning has no place in the queue, which may be shorter
+            seq, text = begin.pop() if begin else await self._queue.get()
+            self._sent = max(self._sent, seq)
+            await self._socket.send_str(text)
 
     # What is asked
 
@@ -316,12 +333,17 @@ class Screen:
         pace = Pace()
         while True:
             message = await self._socket.receive()
-            if message.type is WSMsgType.TEXT:
-                await self._answer(message.data)
-            elif message.type is WSMsgType.BINARY:
-                self._queue_frame(_result(None, "bad_json", self._tongue))
-            else:
-                return
+            match message.type:
+                case WSMsgType.TEXT:
+                    await self._answer(message.data)
+                case WSMsgType.BINARY:
+                    self._queue_text(_result(None, "bad_json", self._tongue))
+                case WSMsgType.PING:  # not answered by the library, which would do so at any pace
+                    await self._socket.pong(message.data)
+                case WSMsgType.PONG:
+                    pass
+                case _:
+                    return
             # A burst is not an error: the socket is simply read more slowly for a while.
             await asyncio.sleep(pace.wait_seconds())
             if pace.exceeded:
@@ -334,7 +356,7 @@ class Screen:
         try:
             frame = _object(text)
             id_ = _id(frame)
-            error = await self._obey(_command(frame))
+            error = await self._obey(self._command(frame))
         except MistakeError as mistake:
             error = str(mistake)
         except Exception as trouble:  # noqa: BLE001  # one broken command, one error
@@ -343,16 +365,18 @@ class Screen:
                 extra={"kind": type(trouble).__name__, "where": _where(trouble)},
             )
             error = "internal"
-        self._queue_frame(_result(id_, error, self._tongue))
+        self._queue_text(_result(id_, error, self._tongue))
 
     async def _obey(self, command: Closed) -> str | None:
         agent = self.agent
         match command:
             case Ack(seq=seq):
+                if seq > self._sent:  # of another life of the line, or made up
+                    raise MistakeError("not_sent")
                 agent.outbox.ack(seq)
                 return None
-            case Resume(epoch=epoch, since=since):
-                self._resume(epoch, since)
+            case Resume():
+                self._tell_again(command)
                 return None
             case PresenceSet(presence=presence, reason=reason):
                 return await self._team.set_presence(agent, Presence(presence), reason)
@@ -404,15 +428,18 @@ class Screen:
                 return await self._team.wrapup_done(agent, call, disposition)
         raise MistakeError("unknown_op")
 
-    def _resume(self, epoch: str, since: int) -> None:
-        outbox = self.agent.outbox
-        missed = outbox.since(since) if epoch == outbox.epoch else None
-        room = FRAMES_QUEUED_MAX - self._queue.qsize() - 1  # one place for the result
-        if missed is None or len(missed) > room:
-            self._tell("snapshot", self._team.snapshot(self.agent))
-            return
-        for message in missed:
-            self._show(message)
+    def _command(self, frame: dict[str, Any]) -> Closed:
+        op = frame.get("op")
+        model = OPS.get(op) if isinstance(op, str) else None
+        if model is None:
+            raise MistakeError("unknown_op")
+        if not roles_of(model) & self.agent.roles:
+            raise MistakeError("not_your_role")
+        try:
+            return model.model_validate(frame.get("data", {}))
+        except ValidationError:
+            # Without the details: they repeat what was typed, which may be about a caller.
+            raise MistakeError("bad_frame") from None
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -434,18 +461,6 @@ def _id(frame: dict[str, Any]) -> str | int | None:
     return None
 
 
-def _command(frame: dict[str, Any]) -> Closed:
-    op = frame.get("op")
-    model = OPS.get(op) if isinstance(op, str) else None
-    if model is None:
-        raise MistakeError("unknown_op")
-    try:
-        return model.model_validate(frame.get("data", {}))
-    except ValidationError:
-        # Without the details: they repeat what was typed, which may be about a caller.
-        raise MistakeError("bad_frame") from None
-
-
 def _orient(frame: CallOrient) -> Orient:
     to = frame.to
     return Orient(
@@ -459,9 +474,26 @@ def _orient(frame: CallOrient) -> Orient:
     )
 
 
-def _result(id_: str | int | None, error: str | None, tongue: Tongue) -> dict[str, Any]:
-    problem = {"code": error, "message": words.command_error(error, tongue)} if error else None
-    return {"op": "result", "id": id_, "ok": error is None, "error": problem}
+def _result(id_: str | int | None, error: str | None, tongue: Tongue) -> str:
+    why = {"code": error, "message": words.command_error(error, tongue)} if error else None
+    return json.dumps({"op": "result", "id": id_, "ok": error is None, "error": why})
+
+
+def _unnumbered(type_: str, data: dict[str, Any], last_seq: int) -> Message:
+    """A frame for one screen alone; it carries the number of the last frame before it."""
+    return Message(last_seq, uuid.uuid4().hex, type_, clock.now(), data)
+
+
+def _text(message: Message) -> str:
+    return json.dumps(
+        {
+            "seq": message.seq,
+            "id": message.id,
+            "type": message.type,
+            "time": message.time.isoformat(),
+            "data": message.data,
+        }
+    )
 
 
 def _where(trouble: BaseException) -> str:
@@ -472,6 +504,7 @@ def _where(trouble: BaseException) -> str:
 
 
 @allow(*EVERYONE)
+@says({101: None, 400: Refusal})
 async def screen(request: web.Request) -> web.StreamResponse:
     """``GET /cti/v1``: open a screen. Returns when the screen is closed."""
     guard, screens = request.app[GUARD], request.app[SCREENS]
@@ -481,11 +514,20 @@ async def screen(request: web.Request) -> web.StreamResponse:
         raise web.HTTPForbidden
     offered = request.headers.get("Sec-WebSocket-Protocol")
     if offered is not None and PROTOCOL not in [p.strip() for p in offered.split(",")]:
-        raise web.HTTPBadRequest
+        return problem(
+            400,
+            "unknown_protocol",
+            words.UNKNOWN_PROTOCOL.said(language_of(request)).format(PROTOCOL),
+        )
+    try:
+        known = _known(request)
+    except ValidationError:
+        return problem(400, "bad_resume", words.BAD_RESUME.said(language_of(request)))
     socket = web.WebSocketResponse(
         protocols=(PROTOCOL,),
         heartbeat=HEARTBEAT_SECONDS,
         max_msg_size=FRAME_BYTES_MAX,
+        autoping=False,
         compress=False,
         timeout=1.0,
         writer_limit=2 * FRAME_BYTES_MAX,
@@ -497,7 +539,7 @@ async def screen(request: web.Request) -> web.StreamResponse:
     screens.add(mine)
     log.info("screen.opened", extra={"agent_id": agent.id})
     try:
-        code = await mine.run()
+        code = await mine.run(known)
     finally:
         screens.remove(mine)
     log.info("screen.closed", extra={"agent_id": agent.id, "code": int(code)})
@@ -505,12 +547,17 @@ async def screen(request: web.Request) -> web.StreamResponse:
     return socket
 
 
+def _known(request: web.Request) -> Resume | None:
+    """What the screen says it has seen before. Raises ValidationError."""
+    given = dict(request.query)
+    return Resume.model_validate_strings(given) if given else None
+
+
 async def close_socket(request: web.Request, socket: web.WebSocketResponse, code: int) -> None:
     """Close within a limit: a screen that does not read would never let the close frame out."""
-    try:
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_SECONDS_MAX):
             await socket.close(code=code)
-    except TimeoutError:
-        pass
-    if request.transport is not None and not socket.closed:
-        request.transport.abort()
+    transport = request.transport
+    if isinstance(transport, asyncio.WriteTransport) and transport.get_write_buffer_size():
+        transport.abort()  # nobody reads there; what is left would be kept for a quarter of an hour

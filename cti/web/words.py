@@ -209,6 +209,14 @@ _COMMANDS = {
         "Il manque quelque chose au message, ou un champ y est de trop.",
         "Something is missing in the message, or a field of it is one too many.",
     ),
+    "not_sent": Words(
+        "Ce numéro n'a pas été envoyé à cet écran : il ne peut pas avoir été affiché.",
+        "This number was not sent to this screen: it cannot have been displayed.",
+    ),
+    "not_your_role": Words(
+        "Votre rôle dans l'équipe ne permet pas cette commande.",
+        "Your role in the team does not allow this command.",
+    ),
     "unknown_op": Words(
         "Cette commande n'existe pas. Les commandes sont dans /cti/v1/asyncapi.json.",
         "There is no such command. The commands are in /cti/v1/asyncapi.json.",
@@ -401,8 +409,16 @@ JSON_EXPECTED = Words(
     "Envoyez du JSON (Content-Type: application/json).",
     "Send JSON (Content-Type: application/json).",
 )
-BAD_LOGIN = Words(
-    'Envoyez {"username": "…", "password": "…"}.', 'Send {"username": "…", "password": "…"}.'
+BAD_BODY = Words("Envoyez {} et rien d'autre, en JSON.", "Send {} and nothing else, as JSON.")
+UNKNOWN_PROTOCOL = Words(
+    "Cette version du protocole n'est pas parlée ici. Sec-WebSocket-Protocol: {}",
+    "This version of the protocol is not spoken here. Sec-WebSocket-Protocol: {}",
+)
+BAD_RESUME = Words(
+    "Pour reprendre, donnez ce qu'ont dit le dernier hello et le dernier numéro reçus, et rien "
+    "d'autre : ?epoch=…&since=…",
+    "To resume, give what the last hello and the last frame said, and nothing else: "
+    "?epoch=…&since=…",
 )
 
 

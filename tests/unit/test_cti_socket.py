@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -13,69 +12,19 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 import pytest_asyncio
-from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError, web
+from aiohttp import WSMsgType, WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
 
 from cti.people.agents import Accept, Agent, Close, Decline, End, Orient, Presence, Role
 from cti.records.last_good import KnownSessions
-from cti.web import asyncapi, words
 from cti.web import screen as screens
+from cti.web import words
 from cti.web.door import GUARD
 from cti.web.frames import OPS
 from cti.web.screen import SCREENS, Pace
+from tests import promised
+from tests.screen import Client, Screen, code, deaf_screen, greeted, opened
 from tests.web_house import ORIGIN, House
-
-Client = TestClient[web.Request, web.Application]
-DOCUMENT = asyncapi.document()
-
-
-def validate(frame: dict[str, Any]) -> dict[str, Any]:
-    """Check a frame against the published contract."""
-    name = "".join(part.capitalize() for part in frame.get("type", "result").split("."))
-    name = {"presence.changed": "PresenceChanged"}.get(frame.get("type", ""), name)
-    schema = {
-        "$ref": f"#/components/schemas/{name}Frame",
-        "components": DOCUMENT["components"],
-    }
-    checker = jsonschema.Draft202012Validator(
-        schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
-    )
-    checker.validate(frame)
-    return frame
-
-
-class Screen:
-    """One open websocket, as a program would use it. Every frame it reads is validated."""
-
-    def __init__(self, socket: ClientWebSocketResponse) -> None:
-        self.socket = socket
-
-    async def frame(self) -> dict[str, Any]:
-        message = await self.socket.receive(timeout=4)
-        assert message.type is WSMsgType.TEXT, message
-        return validate(json.loads(message.data))
-
-    async def until(self, type_: str) -> dict[str, Any]:
-        while True:
-            frame = await self.frame()
-            if frame.get("type") == type_:
-                return frame
-
-    async def ask(self, op: str, **data: Any) -> dict[str, Any]:
-        await self.socket.send_json({"op": op, "id": "q", "data": data})
-        return await self.result()
-
-    async def result(self) -> dict[str, Any]:
-        while True:
-            frame = await self.frame()
-            if frame.get("op") == "result":
-                return frame
-
-    async def close_code(self) -> int | None:
-        while True:
-            message = await self.socket.receive(timeout=4)
-            if message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING):
-                return self.socket.close_code
 
 
 @pytest.fixture
@@ -89,23 +38,6 @@ async def client(house: House) -> AsyncIterator[Client]:
         yield client
 
 
-async def opened(house: House, client: Client, who: str = "rosa", token: str = "") -> Screen:
-    headers = {"Authorization": f"Bearer {token or await house.token(who)}"}
-    socket = await client.ws_connect("/cti/v1", protocols=["fil.cti.v1"], headers=headers)
-    assert socket.protocol == "fil.cti.v1"
-    return Screen(socket)
-
-
-async def greeted(house: House, client: Client, who: str = "rosa") -> Screen:
-    screen = await opened(house, client, who)
-    await screen.until("snapshot")
-    return screen
-
-
-def code(result: dict[str, Any]) -> str | None:
-    return None if result["ok"] else result["error"]["code"]
-
-
 # Coming in
 
 
@@ -116,7 +48,12 @@ async def test_a_screen_is_greeted_then_told_all_it_must_show(house: House, clie
     assert hello["type"] == "hello"
     assert snapshot["type"] == "snapshot"
     outbox = house.agent("rosa").outbox
-    assert hello["data"] == {"epoch": outbox.epoch, "last_seq": 1, "heartbeat_seconds": 15}
+    assert hello["data"] == {
+        "epoch": outbox.epoch,
+        "last_seq": 1,
+        "heartbeat_seconds": 15,
+        "resumed": False,
+    }
     assert hello["seq"] == snapshot["seq"] == 1
     assert snapshot["data"]["agent"]["id"] == "rosa"
     assert {line["id"] for line in snapshot["data"]["lines"]} == {"regulators", "listeners"}
@@ -192,9 +129,11 @@ async def test_every_event_of_a_call_keeps_the_contract(house: House, client: Cl
 
 def test_the_contract_refuses_what_is_not_it() -> None:
     with pytest.raises(jsonschema.ValidationError):
-        validate({"seq": 1, "id": "x", "type": "hello", "time": "2026-01-01T00:00:00Z", "data": {}})
+        promised.frame(
+            {"seq": 1, "id": "x", "type": "hello", "time": "2026-01-01T00:00:00Z", "data": {}}
+        )
     with pytest.raises(jsonschema.ValidationError):
-        validate({"op": "result", "id": "x"})
+        promised.frame({"op": "result", "id": "x"})
 
 
 # Commands
@@ -620,7 +559,7 @@ async def test_a_screen_that_never_reads_is_closed_and_the_others_stay(
 ) -> None:
     token = await house.token("rosa")
     other = await greeted(house, client)
-    deaf = await _deaf_screen(client, token)
+    deaf = await deaf_screen(client, token)
     text = "x" * 15_000
     # More than the 256 frames of the queue and what the machine's own buffers can hold.
     for _ in range(700):
@@ -631,24 +570,6 @@ async def test_a_screen_that_never_reads_is_closed_and_the_others_stay(
             await asyncio.sleep(0.01)
     assert (await other.ask("ack", seq=0))["ok"]
     deaf.close()
-
-
-async def _deaf_screen(client: Client, token: str) -> socket.socket:
-    """Open a screen by hand, in a small socket that is never read again."""
-    deaf = socket.socket()
-    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    deaf.setblocking(False)
-    loop = asyncio.get_running_loop()
-    assert client.port
-    await loop.sock_connect(deaf, ("127.0.0.1", client.port))
-    await loop.sock_sendall(
-        deaf,
-        f"GET /cti/v1 HTTP/1.1\r\nHost: desk.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-        f"Authorization: Bearer {token}\r\n\r\n".encode(),
-    )
-    assert b"101 Switching" in await loop.sock_recv(deaf, 64)
-    return deaf
 
 
 # The regulators' desk
@@ -744,7 +665,7 @@ async def test_who_waits_is_told_in_order_and_does_not_come_again(
 ) -> None:
     outbox = house.agent("rosa").outbox
     screen = await greeted(house, client)
-    outbox.push("waiting.changed", {"waiting": [CARD], "waiting_count": 1}, kept=False)
+    outbox.push("waiting.changed", {"waiting": [CARD], "waiting_count": 1}, says_all=True)
     outbox.push("presence.asked", {})
     told, asked = await screen.until("waiting.changed"), await screen.until("presence.asked")
     assert told["data"]["waiting"] == [CARD]
@@ -764,7 +685,7 @@ async def test_who_waits_is_told_in_order_and_does_not_come_again(
 
 async def test_the_contract_is_served_and_names_every_frame(client: Client) -> None:
     served = await (await client.get("/cti/v1/asyncapi.json")).json()
-    assert served == DOCUMENT
+    assert served == promised.ASYNCAPI
     assert served["asyncapi"] == "3.0.0"
     names = set(served["channels"]["screen"]["messages"])
     assert {"hello", "snapshot", "call.offered", "call.orient", "result", "resume"} <= names
@@ -785,7 +706,5 @@ async def test_the_contract_is_served_and_names_every_frame(client: Client) -> N
     ],
 )
 def test_a_client_written_from_the_contract_is_understood(frame: dict[str, Any]) -> None:
-    name = "".join(part.capitalize() for part in frame["op"].replace(".", "_").split("_"))
-    schema = {"$ref": f"#/components/schemas/{name}Frame", "components": DOCUMENT["components"]}
-    jsonschema.validate(frame, schema)
+    promised.command(frame)
     OPS[frame["op"]].model_validate(frame["data"])

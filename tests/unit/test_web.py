@@ -72,6 +72,7 @@ def test_every_address_says_who_may_use_it() -> None:
         "POST /language",
         "POST /api/v1/login",
         "GET /cti/v1/asyncapi.json",
+        "GET /api/v1/openapi.json",
         "GET /health",
         "GET /desk/{name}",
     }

@@ -16,6 +16,11 @@ export interface CallCameBack {
   reason: string | null;
 }
 
+// Those fields of a call's sheet that are new; the others stay as they are.
+export interface CallChanges {
+  id: string;
+}
+
 // I close an abusive or silent call: the caller hears a kind sentence, I am asked nothing.
 export interface CallClose {
   call: string;
@@ -24,7 +29,7 @@ export interface CallClose {
 
 // The caller and the agent hear each other.
 export interface CallConnected {
-  call: CallRef;
+  call: CallChanges;
 }
 
 // A colleague and the agent talk with each other; the caller waits under music.
@@ -161,7 +166,7 @@ export interface CallTakeBack {
 
 // Something about the call changed; the fields given replace those known.
 export interface CallUpdated {
-  call: CallRef;
+  call: CallChanges;
 }
 
 // The call's sheet. It never holds the caller's number.
@@ -189,6 +194,7 @@ export interface CallView {
 // The offer is over, and counts against nobody unless it says ``missed``.
 export interface CallWithdrawn {
   call: CallRef;
+  offer: string | null;
   reason: string | null;
 }
 
@@ -225,6 +231,7 @@ export interface Hello {
   epoch: string;
   last_seq: number;
   heartbeat_seconds: number;
+  resumed: boolean;
 }
 
 // I see to this agent. For supervisors, facilitators and regulators.
@@ -348,6 +355,7 @@ export interface Snapshot {
   call: CallView | null;
   call_state: "offered" | "connected" | null;
   suggestions: Suggestion[];
+  can_accept: boolean;
   wrapup_call: string | null;
   lines: Labelled[];
   colleagues: Colleague[];
@@ -415,7 +423,7 @@ export interface WaitingCard {
   may_take: boolean;
 }
 
-// Who waits now, the oldest first: replaces the whole list. It does not come again in a resume.
+// Who waits now, the oldest first: replaces the whole list. In a resume only the last comes again.
 export interface WaitingChanged {
   waiting: WaitingCard[];
   waiting_count: number;
