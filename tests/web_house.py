@@ -18,7 +18,7 @@ from cti.web.phone import Phones
 from tests import promised
 
 ORIGIN = "http://desk.test"
-PASSWORDS = {who: f"demo-{who}" for who in ("rosa", "lea", "ada", "sam")}
+PASSWORDS = {who: f"demo-{who}" for who in ("rosa", "lea", "ada", "sam", "zoe")}
 
 
 @dataclass
@@ -104,7 +104,7 @@ class MemoryPresences:
 
 
 class House:
-    """The web application with a regulator, a listener, an admin and a supervisor."""
+    """The web application with somebody of each role."""
 
     def __init__(
         self,
@@ -118,6 +118,7 @@ class House:
             Agent("lea", "Léa", frozenset({Role.LISTENER}), "lea"),
             Agent("ada", "Ada", frozenset({Role.ADMIN}), "ada"),
             Agent("sam", "Sam", frozenset({Role.SUPERVISOR}), "sam"),
+            Agent("zoe", "Zoé", frozenset({Role.FACILITATOR}), "zoe"),
         ]
         self.wrapups: list[tuple[str, str, str]] = []
         self.team = Team(
@@ -147,13 +148,10 @@ class House:
 
     # What a call does to an agent, as the life of a call does it.
 
-    def offer(
-        self, id_: str, call_id: str = "c1", can_accept: bool = False, **view: object
-    ) -> Message:
+    def offer(self, id_: str, call_id: str = "c1", **view: object) -> Message:
         """Offer a call: reserve, engage, pop."""
         agent = self.agent(id_)
         agent.engagement = Engagement(call_id, call_view(call_id, **view))
-        agent.engagement.can_accept_on_screen = can_accept
         self.team.move(agent, Presence.RESERVED)
         return agent.outbox.push(
             "call.offered",
@@ -162,7 +160,6 @@ class House:
                 "call": agent.engagement.view,
                 "line": "regulators",
                 "expires_at": (datetime.now(UTC) + timedelta(seconds=20)).isoformat(),
-                "can_accept": can_accept,
             },
         )
 

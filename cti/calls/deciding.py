@@ -117,7 +117,7 @@ def may_take(agent: Agent, call: Call, house: House) -> str | None:
     """
     in_danger = call.danger >= DANGER_NOW
     if Role.REGULATOR not in agent.roles:
-        return "for_regulators"
+        return "not_your_role"
     if call.waits_in is None or call.caller.gone.is_set():
         return "no_longer_waiting"
     ask = ask_for(call, house)

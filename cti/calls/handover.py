@@ -57,7 +57,6 @@ from cti.calls.talking import (
     take_charge,
 )
 from cti.people.agents import (
-    Accept,
     Agent,
     Close,
     Decision,
@@ -144,7 +143,7 @@ async def do(
             return None  # decided twice, or as another came: the first is being carried out
         case Close(why=why) if talk is call.talk:
             return await close_kindly(call, house, line, why)
-        case Accept() | Decline() | Close():
+        case Decline() | Close():
             return None  # came too late
         case _:
             return await gone(call, house, line, talk, decision)

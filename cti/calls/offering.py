@@ -337,7 +337,6 @@ async def offer(call: Call, house: House, agent: Agent, line: Line, waited_secon
             "call": agent.engagement.view,
             "line": line,
             "expires_at": house.in_seconds(seconds).isoformat(),
-            "can_accept": agent.engagement.can_accept_on_screen,
         },
     )
     house.records.leg(call.id, leg_id, agent.id, LINE_ROLES[line].value, "rung", house.clock())

@@ -78,7 +78,7 @@ class WaitingDesk:
         """Note how much danger a caller who waits is in: it changes their place at once."""
         house, call = self._house, self._call(call_id)
         if Role.REGULATOR not in agent.roles:
-            return "for_regulators"
+            return "not_your_role"
         if call is None or call.waits_in is None:
             return "no_longer_waiting"
         if (refused := _off_duty(agent)) is not None:

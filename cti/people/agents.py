@@ -141,11 +141,6 @@ class Outbox:
 
 
 @dataclass(frozen=True)
-class Accept:
-    """The agent wants the offered call now (``call.accept``)."""
-
-
-@dataclass(frozen=True)
 class Decline:
     """The agent cannot take the offered call (``call.decline``)."""
 
@@ -194,7 +189,7 @@ class TakeBack:
     """The third person is not needed after all (``call.take_back``)."""
 
 
-Decision = Accept | Decline | Orient | End | Close | Hold | Mute | TakeBack
+Decision = Decline | Orient | End | Close | Hold | Mute | TakeBack
 
 
 @dataclass
@@ -280,7 +275,6 @@ class Engagement:
     call_id: str
     view: dict[str, Any]  # what the screen shows: the ``call`` object of ``call.offered``
     state: str = "offered"  # offered | connected
-    can_accept_on_screen: bool = False  # the phone can be told to answer
     heard: Heard = field(default_factory=Heard)
     suggestions: list[dict[str, Any]] = field(default_factory=list)  # where to orient, best first
     decisions: asyncio.Queue[Decision] = field(default_factory=asyncio.Queue)
@@ -368,13 +362,11 @@ class Agent:
         engagement = self.engagement
         if engagement is None or engagement.call_id != call_id:
             return "no_such_call"
-        offered = isinstance(decision, Accept | Decline)
+        offered = isinstance(decision, Decline)
         if offered and engagement.state != "offered":
             return "already_connected"
         if not offered and engagement.state != "connected":
             return "not_connected"
-        if isinstance(decision, Accept) and not engagement.can_accept_on_screen:
-            return "answer_your_phone"
         if (refusal := engagement.check(decision)) is not None:
             return refusal
         engagement.decisions.put_nowait(decision)

@@ -419,7 +419,6 @@ class Team:
             "call": engagement.view if engagement else None,
             "call_state": engagement.state if engagement else None,
             "suggestions": list(engagement.suggestions) if engagement else [],
-            "can_accept": bool(engagement and engagement.can_accept_on_screen),
             "wrapup_call": agent.rest.call_id
             if agent.rest and agent.presence is Presence.WRAP_UP
             else None,

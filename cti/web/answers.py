@@ -198,10 +198,19 @@ class NoteView(Open):
     saved_at: AwareDatetime | None
 
 
-class NoteConflict(NoteView):
-    """Why a note was not saved over another, and what that other holds."""
+class NoteRefusal(Refusal):
+    """Why a note was not saved, and which answer is wrong."""
 
-    error: Problem
+    field: str | None = None
+
+
+class NoteConflict(Refusal):
+    """Why a note was not saved: over another, what that other holds."""
+
+    form: str | None = None
+    values: dict[str, bool | int | str | list[str]] | None = None
+    version: int | None = None
+    saved_at: AwareDatetime | None = None
 
 
 class Saved(Open):
@@ -242,6 +251,12 @@ class MyCalls(Open):
     """The talks an agent had, the latest first."""
 
     calls: list[Talk]
+
+
+class LanguageForm(Closed):
+    """The language of the pages, as a page posts it."""
+
+    language: Literal["fr", "en"]
 
 
 @dataclass(frozen=True)

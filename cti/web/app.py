@@ -24,6 +24,7 @@ from cti.web.answers import (
     Credentials,
     Done,
     HealthView,
+    LanguageForm,
     Me,
     Refusal,
     SignedIn,
@@ -385,6 +386,7 @@ async def logout_form(request: web.Request) -> web.Response:
 
 
 @allow("public")
+@says({303: None, 400: HTML}, LanguageForm, form=True)
 async def choose_language(request: web.Request) -> web.Response:
     """``POST /language``: the pages of this browser are in French or in English from now on."""
     tongue = known_tongue(str((await request.post()).get("language", "")))

@@ -15,6 +15,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from cti.people.agents import Role
+from cti.people.help import HELPERS
 from cti.web.door import EVERYONE, allow
 
 PROTOCOL = "fil.cti.v1"
@@ -56,13 +58,6 @@ class PresenceSet(Closed):
 
     presence: Literal["READY", "NOT_READY", "LOGGED_OUT"]
     reason: Annotated[Text, Field(max_length=60)] | None = None
-
-
-@allow(*EVERYONE)
-class CallAccept(Closed):
-    """I want the offered call now, where my phone can be told to answer."""
-
-    call: Name
 
 
 @allow(*EVERYONE)
@@ -120,14 +115,14 @@ class CallOrient(Closed):
         return self
 
 
-@allow(*EVERYONE)
+@allow(Role.REGULATOR)
 class CallTake(Closed):
     """I take this caller, who waits: they are offered to me at once. For regulators."""
 
     call: Name
 
 
-@allow(*EVERYONE)
+@allow(Role.REGULATOR)
 class CallDanger(Closed):
     """How much danger a caller who waits is in: 0 none, 1 low, 2 high, 3 now. For regulators."""
 
@@ -219,7 +214,7 @@ class HelpAsk(Closed):
     call: Name | None = None
 
 
-@allow(*EVERYONE)
+@allow(*HELPERS)
 class HelpAnswer(Closed):
     """I see to this agent. For supervisors, facilitators and regulators."""
 
@@ -250,7 +245,6 @@ OPS: dict[str, type[Closed]] = {
     "presence.set": PresenceSet,
     "presence.here": PresenceHere,
     "duty.set": DutySet,
-    "call.accept": CallAccept,
     "call.decline": CallDecline,
     "call.orient": CallOrient,
     "call.take": CallTake,
@@ -572,7 +566,6 @@ class Snapshot(Open):
     suggestions: list[Suggestion] = Field(
         default=[], description="for the call, as in call.suggestions"
     )
-    can_accept: bool = Field(default=False, description="of an offered call, as in call.offered")
     wrapup_call: str | None = Field(default=None, description="the call to name in wrapup.done")
     lines: list[Labelled]
     colleagues: list[Colleague]
@@ -602,9 +595,6 @@ class CallOffered(Open):
     call: CallView
     line: str | None
     expires_at: datetime
-    can_accept: bool = Field(
-        default=False, description="true when call.accept answers the agent's phone"
-    )
 
 
 class CallChanges(CallRef):

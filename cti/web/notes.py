@@ -28,6 +28,7 @@ from cti.web.answers import (
     CardsView,
     FormView,
     NoteConflict,
+    NoteRefusal,
     NoteView,
     Refusal,
     Saved,
@@ -115,7 +116,15 @@ async def read_note(request: web.Request) -> web.Response:
 
 @allow(*EVERYONE)
 @says(
-    {200: Saved, 400: Refusal, 409: NoteConflict, 413: Refusal, 404: Refusal, 503: Refusal}, NotePut
+    {
+        200: Saved,
+        400: NoteRefusal,
+        404: Refusal,
+        409: NoteConflict,
+        413: NoteRefusal,
+        503: Refusal,
+    },
+    NotePut,
 )
 async def save_note(request: web.Request) -> web.Response:
     """``PUT /api/v1/calls/{call}/note``: replace it. 409 with what it holds, if it has changed."""

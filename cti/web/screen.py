@@ -23,7 +23,6 @@ from pydantic import ValidationError
 
 from cti import clock
 from cti.people.agents import (
-    Accept,
     Agent,
     Close,
     Decline,
@@ -45,7 +44,6 @@ from cti.web.frames import (
     OPS,
     PROTOCOL,
     Ack,
-    CallAccept,
     CallClose,
     CallDanger,
     CallDecline,
@@ -380,8 +378,6 @@ class Screen:
                 return None
             case PresenceSet(presence=presence, reason=reason):
                 return await self._team.set_presence(agent, Presence(presence), reason)
-            case CallAccept(call=call):
-                return agent.decide(call, Accept())
             case CallDecline(call=call):
                 return agent.decide(call, Decline())
             case CallOrient(call=call) if agent.has(call):

@@ -19,10 +19,6 @@ class Words(NamedTuple):
 
 
 _COMMANDS = {
-    "answer_your_phone": Words(
-        "Votre téléphone sonne : décrochez-le, l'appel sera à vous.",
-        "Your phone is ringing: pick it up, and the call is yours.",
-    ),
     "engine_away": Words(
         "Le central téléphonique ne répond pas pour le moment. Cette page réessaie toute seule.",
         "The telephone exchange does not answer for now. This page keeps trying by itself.",
@@ -114,10 +110,6 @@ _COMMANDS = {
         "La personne attend en musique : elle ne vous entend pas. Reprenez-la d'abord.",
         "The caller waits under music and does not hear you. Take them back first.",
     ),
-    "for_regulators": Words(
-        "Prendre quelqu'un dans l'attente est réservé à la régulation.",
-        "Taking somebody from the waiting callers is for regulators.",
-    ),
     "no_longer_waiting": Words(
         "Cette personne n'attend plus : quelqu'un lui répond, ou elle a raccroché. Vous n'avez "
         "rien à faire.",
@@ -189,11 +181,6 @@ _COMMANDS = {
         "Vous venez de demander de l'aide plusieurs fois. Attendez une minute : ce que vous avez "
         "demandé a été montré.",
         "You have just asked for help several times. Wait a minute: what you asked was shown.",
-    ),
-    "not_a_helper": Words(
-        "Répondre à une demande d'aide revient à la supervision, à la facilitation et à la "
-        "régulation.",
-        "To answer a request for help is for supervision, facilitation and regulation.",
     ),
     "no_such_help": Words(
         "Cette demande d'aide n'attend plus : un collègue y a répondu, ou la personne n'en a "

@@ -101,18 +101,6 @@ async def test_a_call_is_declined_from_the_screen(desk: Desk) -> None:
     await expect(desk.page.locator("#sheet")).to_be_hidden()
 
 
-async def test_when_the_phone_cannot_be_told_to_answer_the_words_say_to_pick_it_up(
-    desk: Desk,
-) -> None:
-    await desk.sign_in()
-    desk.house.offer("rosa", can_accept=True)
-    engagement = desk.house.agent("rosa").engagement
-    assert engagement
-    engagement.can_accept_on_screen = False  # the phone was replaced by one that cannot
-    await desk.page.get_by_role("button", name="Répondre").click()
-    await expect(desk.page.locator("#problem")).to_contain_text("décrochez-le")
-
-
 async def test_the_caller_is_oriented_with_words_for_the_next_person(desk: Desk) -> None:
     desk.house.team.move(desk.house.agent("lea"), Presence.READY)
     await desk.sign_in()

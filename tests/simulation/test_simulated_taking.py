@@ -546,9 +546,9 @@ TAKE, LINE = "take", Orient(line="listeners")
 REFUSALS: list[tuple[str, Any, str]] = [
     ("remy", TAKE, "you_are_not_ready"),  # in a pause
     ("rosa", TAKE, "you_have_a_call"),
-    ("lea", TAKE, "for_regulators"),
+    ("lea", TAKE, "not_your_role"),
     ("lea", LINE, "no_such_call"),
-    ("lea", 2, "for_regulators"),
+    ("lea", 2, "not_your_role"),
     ("nora", TAKE, "does_not_suit_you"),
     ("remy", Orient(relay="119"), "take_first"),
     ("remy", Orient(agent="lea", together=True), "take_first"),

@@ -10,7 +10,6 @@ import pytest
 
 from cti.people.agents import (
     MESSAGES_KEPT_MAX,
-    Accept,
     Agent,
     Decision,
     Decline,
@@ -120,11 +119,9 @@ def engaged(state: str, **more: Any) -> Agent:
 @pytest.mark.parametrize(
     ("state", "decision", "code"),
     [
-        ("offered", Accept(), "answer_your_phone"),
         ("offered", Decline(), None),
         ("offered", End(), "not_connected"),
         ("offered", Orient(line="listeners"), "not_connected"),
-        ("connected", Accept(), "already_connected"),
         ("connected", Decline(), "already_connected"),
         ("connected", End(), None),
         ("connected", Orient(line="listeners"), None),
@@ -137,10 +134,6 @@ async def test_a_decision_fits_the_moment_or_names_why_not(
     assert one.decide(CALL, decision) == code
     assert one.engagement is not None
     assert one.engagement.decisions.qsize() == (code is None)
-
-
-async def test_a_phone_that_can_be_told_to_answer_accepts_on_screen() -> None:
-    assert engaged("offered", can_accept_on_screen=True).decide(CALL, Accept()) is None
 
 
 async def test_nobody_decides_about_a_call_they_do_not_have() -> None:

@@ -15,7 +15,7 @@ import pytest_asyncio
 from aiohttp import WSMsgType, WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
 
-from cti.people.agents import Accept, Agent, Close, Decline, End, Orient, Presence, Role
+from cti.people.agents import Agent, Close, Decline, End, Orient, Presence, Role
 from cti.records.last_good import KnownSessions
 from cti.web import screen as screens
 from cti.web import words
@@ -163,9 +163,6 @@ async def test_decisions_reach_the_call_and_only_where_they_apply(
     assert code(await screen.ask("call.end", call="c1")) == "not_connected"
     assert code(await screen.ask("call.close", call="c1", why="silent")) == "not_connected"
     assert code(await screen.ask("call.close", call="c1", why="boring")) == "bad_frame"
-    assert code(await screen.ask("call.accept", call="c1")) == "answer_your_phone"
-    engagement.can_accept_on_screen = True
-    assert code(await screen.ask("call.accept", call="c1")) is None
     assert code(await screen.ask("call.decline", call="c1")) is None
     house.connect("rosa")
     assert code(await screen.ask("call.decline", call="c1")) == "already_connected"
@@ -175,9 +172,8 @@ async def test_decisions_reach_the_call_and_only_where_they_apply(
         assert code(oriented) is None
     assert code(await screen.ask("call.end", call="c1")) is None
     assert code(await screen.ask("call.close", call="c1", why="silent")) is None
-    decided = [engagement.decisions.get_nowait() for _ in range(6)]
+    decided = [engagement.decisions.get_nowait() for _ in range(5)]
     assert decided == [
-        Accept(),
         Decline(),
         Orient(line="listeners", handover="dit tout"),
         Orient(agent="lea", handover="dit tout"),
@@ -660,11 +656,11 @@ async def test_of_ones_own_call_the_call_itself_decides(house: House, client: Cl
     assert desk.asked == []
 
 
-async def test_who_waits_is_told_in_order_and_does_not_come_again(
-    house: House, client: Client
-) -> None:
+async def test_of_who_waits_only_the_last_comes_again(house: House, client: Client) -> None:
     outbox = house.agent("rosa").outbox
     screen = await greeted(house, client)
+    outbox.push("waiting.changed", {"waiting": [], "waiting_count": 0}, says_all=True)
+    await screen.until("waiting.changed")
     outbox.push("waiting.changed", {"waiting": [CARD], "waiting_count": 1}, says_all=True)
     outbox.push("presence.asked", {})
     told, asked = await screen.until("waiting.changed"), await screen.until("presence.asked")
@@ -673,11 +669,8 @@ async def test_who_waits_is_told_in_order_and_does_not_come_again(
     await screen.socket.send_json(
         {"op": "resume", "id": "r", "data": {"epoch": outbox.epoch, "since": 0}}
     )
-    again = [await screen.frame(), await screen.frame()]
-    assert [frame.get("type") for frame in again] in (
-        ["presence.asked", None],
-        ["snapshot", None],
-    )
+    again = [await screen.frame(), await screen.frame(), await screen.frame()]
+    assert [frame.get("type") for frame in again] == ["waiting.changed", "presence.asked", None]
 
 
 # The document

@@ -157,7 +157,7 @@ async def test_one_answers_the_agent_knows_who_and_the_others_know_it_is_over(li
 @pytest.mark.parametrize("who", ["louis", "ada", "lea"])
 async def test_only_who_may_help_answers(line: Line, who: str) -> None:
     line.ask()
-    assert line.answer(who) == "not_a_helper"
+    assert line.answer(who) == "not_your_role"
     assert line.answer("sam", "nobody") == "no_such_help"
     assert line.answer("sam", "louis") == "no_such_help"
     assert line.shown("sam")[1] != []
@@ -300,7 +300,7 @@ async def test_two_screens_ask_answer_and_come_back(
     assert (await until(lea, "help.over"))["data"]["reason"] == "over"
     await lea.send_json({"op": "help.answer", "id": 4, "data": {"agent": "sam"}})
     assert (await until(lea, "result"))["ok"]
-    assert (await until(lea, "result"))["error"]["code"] == "not_a_helper"
+    assert (await until(lea, "result"))["error"]["code"] == "not_your_role"
 
 
 def test_who_asked_is_no_part_of_an_event() -> None:

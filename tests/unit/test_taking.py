@@ -72,7 +72,7 @@ async def test_whom_a_regulator_may_take() -> None:
     call = a_call()
     house = a_house(call)
     assert may_take(ROSA, call, house) is None
-    assert may_take(SAM, call, house) == may_take(LEA, call, house) == "for_regulators"
+    assert may_take(SAM, call, house) == may_take(LEA, call, house) == "not_your_role"
 
 
 @pytest.mark.parametrize("danger", [0, 2, 3])

@@ -5,11 +5,6 @@ export interface Ack {
   seq: number;
 }
 
-// I want the offered call now, where my phone can be told to answer.
-export interface CallAccept {
-  call: string;
-}
-
 // Somebody whom the agent had oriented is offered to them again.
 export interface CallCameBack {
   call: CallRef;
@@ -112,7 +107,6 @@ export interface CallOffered {
   call: CallView;
   line: string | null;
   expires_at: string;
-  can_accept: boolean;
 }
 
 // Where the caller goes next, and what the next person should know.
@@ -355,7 +349,6 @@ export interface Snapshot {
   call: CallView | null;
   call_state: "offered" | "connected" | null;
   suggestions: Suggestion[];
-  can_accept: boolean;
   wrapup_call: string | null;
   lines: Labelled[];
   colleagues: Colleague[];
@@ -423,7 +416,7 @@ export interface WaitingCard {
   may_take: boolean;
 }
 
-// Who waits now, the oldest first: replaces the whole list. In a resume only the last comes again.
+// Who waits now, the oldest first: replaces the whole list.
 export interface WaitingChanged {
   waiting: WaitingCard[];
   waiting_count: number;
@@ -480,7 +473,6 @@ export interface Ops {
   "presence.set": PresenceSet;
   "presence.here": PresenceHere;
   "duty.set": DutySet;
-  "call.accept": CallAccept;
   "call.decline": CallDecline;
   "call.orient": CallOrient;
   "call.take": CallTake;
