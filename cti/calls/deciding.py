@@ -152,5 +152,5 @@ def is_free_to_take(agent: Agent) -> str | None:
     """Whether this agent can be offered a caller whom they choose; else the error code."""
     if agent.presence in (Presence.RESERVED, Presence.TALKING):
         return "you_have_a_call"
-    ready = agent.presence is Presence.READY and agent.cannot_take() is None
-    return None if ready else "you_are_not_ready"
+    here = agent.presence in (Presence.READY, Presence.NOT_READY) and agent.cannot_take() is None
+    return None if here else "you_are_not_ready"

@@ -327,11 +327,14 @@ async def _ring_again(call: Call, house: House, agent: Agent, reason: str) -> No
         await connect(call, house, line)
 
 
-async def reserve_for(call: Call, house: House, agent: Agent) -> bool:
+async def reserve_for(
+    call: Call, house: House, agent: Agent, *, from_a_break: bool = False
+) -> bool:
     """Reserve an agent who is free, or who rests from this very call, for its caller."""
     if not agent.outbox.screens:
         return False
-    reserving = asyncio.ensure_future(house.team.reserve(agent, call.id, rest_of=call.id))
+    reserve = house.team.reserve(agent, call.id, rest_of=call.id, from_a_break=from_a_break)
+    reserving = asyncio.ensure_future(reserve)
     try:
         return await asyncio.shield(reserving)
     except asyncio.CancelledError:  # the caller has left meanwhile: it is undone once it is done

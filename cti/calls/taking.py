@@ -30,6 +30,7 @@ class WaitingDesk:
     async def take(self, agent: Agent, call_id: str) -> str | None:
         """Reserve them for this caller, whom they are offered at once; an error code, or None.
 
+        In a break too: who chooses callers by hand is not to be given another first.
         Their screen is told ``call.not_taken`` when the caller is gone before they are offered.
         """
         house, call = self._house, self._call(call_id)
@@ -40,7 +41,7 @@ class WaitingDesk:
         refused = may_take(agent, call, house) or is_free_to_take(agent)
         if refused is not None:
             return refused
-        if not await reserve_for(call, house, agent):
+        if not await reserve_for(call, house, agent, from_a_break=True):
             return None if _is_theirs(agent, call) else is_free_to_take(agent)
         # They may have left meanwhile, or been taken.
         refused, ask = may_take(agent, call, house), ask_for(call, house)

@@ -61,8 +61,6 @@ class Helping:
 
     def answer(self, helper: Agent, agent_id: str) -> str | None:
         """Somebody sees to it. Returns an error code, or None."""
-        if not helper.roles & HELPERS:
-            return "not_your_role"
         agent = self._agents.get(agent_id)
         help_ = agent.help if agent is not None and agent is not helper else None
         if agent is None or help_ is None or help_.by is not None:

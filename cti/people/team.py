@@ -176,19 +176,25 @@ class Team:
         while not here():  # noqa: ASYNC110 -- many wait, each for its own
             await asyncio.sleep(LOOKED_EVERY_SECONDS)
 
-    async def reserve(self, agent: Agent, call_id: str, rest_of: str | None = None) -> bool:
+    async def reserve(
+        self, agent: Agent, call_id: str, rest_of: str | None = None, *, from_a_break: bool = False
+    ) -> bool:
         """Take a READY agent for one call; False when somebody else was faster.
 
         ``rest_of``: the call after which they may be resting; their rest goes on if this
-        comes to nothing. Answers within 300 ms.
+        comes to nothing. ``from_a_break``: they chose this caller themselves, and may have been
+        in a break, which goes on afterwards. Answers within 300 ms.
         """
         resting = agent.presence is Presence.WRAP_UP and agent.call_id == rest_of is not None
-        if agent.presence is not Presence.READY and not resting:
+        pausing = from_a_break and agent.presence is Presence.NOT_READY
+        if agent.presence is not Presence.READY and not resting and not pausing:
             return False
+        if pausing:
+            agent.following = Presence.NOT_READY, agent.reason
         if not resting:
             agent.rest = None
         self._set(agent, Presence.RESERVED, None, call_id)
-        if resting:  # nobody else may take them: there is nothing to compare
+        if resting or pausing:  # nobody else may take them: there is nothing to compare
             self._kept.write(agent)
             return True
         won = await self._kept.reserve(agent, call_id)

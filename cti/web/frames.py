@@ -536,7 +536,7 @@ class WaitingCard(CallRef):
         description="ringing: a phone rings for them; elsewhere: the telephone system cares for "
         "them by itself for a moment, perhaps with an on-call phone"
     )
-    may_take: bool = Field(description="whether this agent, once READY, may take them now")
+    may_take: bool = Field(description="whether this agent, READY or in a break, may take them now")
 
 
 class WaitingChanged(Open):

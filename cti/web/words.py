@@ -141,9 +141,10 @@ _COMMANDS = {
         "You have a call already, or it is ringing at yours. The caller keeps their place.",
     ),
     "you_are_not_ready": Words(
-        "Vous n'êtes pas disponible. Choisissez Disponible, puis recommencez : la personne garde "
-        "sa place.",
-        "You are not available. Choose Available, then try again: the caller keeps their place.",
+        "Vous n'êtes pas en service, ou l'appel d'avant n'est pas encore rangé. Choisissez Pause "
+        "ou Disponible, puis recommencez : la personne garde sa place.",
+        "You are not on duty, or the call before is not filed yet. Choose a break or Available, "
+        "then try again: the caller keeps their place.",
     ),
     "take_first": Words(
         "Pour cela, prenez d'abord la personne en ligne. Elle garde sa place.",

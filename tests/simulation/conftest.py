@@ -28,8 +28,10 @@ def frames_are_as_promised(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         except (jsonschema.ValidationError, AssertionError) as error:
             wrong.append(f"{type_}: {error}")
 
-    def push(outbox: Outbox, type_: str, data: dict[str, Any]) -> Message:
-        message = PUSH(outbox, type_, data)
+    def push(
+        outbox: Outbox, type_: str, data: dict[str, Any], *, says_all: bool = False
+    ) -> Message:
+        message = PUSH(outbox, type_, data, says_all=says_all)
         look(message.seq, type_, message.data)
         return message
 

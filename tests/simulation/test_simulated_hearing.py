@@ -36,9 +36,11 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Frame]:
     frames: list[Frame] = []
     push = Outbox.push
 
-    def pushes(outbox: Outbox, type_: str, data: dict[str, Any]) -> Message:
+    def pushes(
+        outbox: Outbox, type_: str, data: dict[str, Any], *, says_all: bool = False
+    ) -> Message:
         frames.append((clock.monotonic(), outbox.epoch, type_, dict(data)))
-        return push(outbox, type_, data)
+        return push(outbox, type_, data, says_all=says_all)
 
     monkeypatch.setattr(Outbox, "push", pushes)
     return frames

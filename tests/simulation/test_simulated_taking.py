@@ -61,6 +61,22 @@ def test_a_regulator_may_pick_who_came_last_and_the_first_keeps_their_place(tell
     assert story.talks_with(0) == ["remy"]
 
 
+def test_in_a_break_callers_are_picked_by_hand(
+    tell: Tell,
+) -> None:
+    def pauses(world: World) -> None:
+        world.desks["remy"]._look = lambda _: None
+        world.desks["remy"]._choose(Presence.NOT_READY, "pause")
+
+    story = Desks(
+        (REMY,), (caller(1.0), caller(1.3, 2)), (0.5, pauses), (TAKEN_AT, takes("remy", 1))
+    )
+    tell(story)
+    assert story.answers == [None]
+    assert story.talks_with(1) == ["remy"]
+    assert story.talks_with(0) == []  # nobody else is given to them
+
+
 def test_who_is_picked_in_vain_is_in_their_place_again_behind_who_came_before(tell: Tell) -> None:
     story = Desks(
         (ROSA,), (caller(1.0), caller(1.3, 2)), (TAKEN_AT, takes("rosa", 1)), lets_ring=("rosa",)
@@ -544,7 +560,7 @@ def test_who_is_sent_and_picked_meanwhile_has_whoever_picked_them(tell: Tell) ->
 WAITS = ((1.0, 1), (2.0, 2))
 TAKE, LINE = "take", Orient(line="listeners")
 REFUSALS: list[tuple[str, Any, str]] = [
-    ("remy", TAKE, "you_are_not_ready"),  # in a pause
+    ("ada", TAKE, "you_are_not_ready"),  # no shift
     ("rosa", TAKE, "you_have_a_call"),
     ("lea", TAKE, "not_your_role"),
     ("lea", LINE, "no_such_call"),

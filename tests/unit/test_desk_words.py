@@ -202,7 +202,7 @@ REFUSING = {
 def refused() -> set[str]:
     """The codes with which a command is answered that does nothing."""
     found = texts("cti/web/screen.py", "MistakeError", 0) | assigned("cti/web/screen.py", "error")
-    found |= texts("cti/web/screen.py", "_result", 1) | texts("cti/web/phone.py", "_problem", 1)
+    found |= texts("cti/web/screen.py", "_result", 1) | texts("cti/web/phone.py", "_refused", 2)
     for path, names in REFUSING.items():
         functions = [
             one

@@ -167,12 +167,13 @@ async def test_refusals_are_in_the_language_of_the_screen_and_of_programs(
             assert [one["code"] for one in told] == ["unknown_op", "bad_json"]
             for one in told:
                 assert one["message"] == words.command_error(one["code"], spoken)
+        shape = '{"username": "…", "password": "…"}'
         for path, given, expected in (
             ("/api/v1/login", {"username": "rosa", "password": "non"}, words.BAD_CREDENTIALS),
-            ("/api/v1/login", {}, words.BAD_LOGIN),
+            ("/api/v1/login", {}, words.BAD_BODY),
         ):
             answer = await client.post(path, json=given, headers=accepted)
-            assert (await answer.json())["error"]["message"] == expected.said(spoken)
+            assert (await answer.json())["error"]["message"] == expected.said(spoken).format(shape)
 
 
 def test_each_sentence_of_the_web_has_its_english() -> None:

@@ -226,6 +226,21 @@ async def test_only_a_ready_agent_can_be_reserved() -> None:
     assert rosa.presence is Presence.NOT_READY
 
 
+async def test_a_break_in_which_a_caller_was_chosen_goes_on_afterwards() -> None:
+    team, rosa, _ = make_team(Store())
+    async with running(team):
+        await team.set_presence(rosa, Presence.NOT_READY, "pause")
+        assert not await team.reserve(rosa, CALL)  # the line leaves them in peace
+        assert await team.reserve(rosa, CALL, from_a_break=True)
+        team.withdraw(rosa)  # the caller was gone
+        assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "pause")
+        assert await team.reserve(rosa, OTHER, from_a_break=True)
+        team.talks(rosa, OTHER)
+        team.start_wrap_up(rosa, OTHER)
+        assert await team.wrapup_done(rosa, OTHER, "ecoute") is None
+    assert (rosa.presence, rosa.reason) == (Presence.NOT_READY, "pause")
+
+
 async def test_an_agent_given_back_has_not_lost_their_turn() -> None:
     team, rosa, _ = make_team(Store())
     async with running(team):
