@@ -48,9 +48,9 @@ NAME_SHOWN_LETTERS = 120
 READY = """
 Ready: http://{web}/ · sip:{number}@{sip} · rosa, remy, lea, louis, sam, ada: demo-<name>
 
-  Sign in at the desk as rosa (a regulator) and say "Disponible"; register a SIP phone as rosa,
-  password demo-rosa, at {sip}: it rings when somebody calls. Any SIP client on this machine may
-  dial the number, without registering. No phone at hand? In another terminal: make call
+  Sign in at the desk as rosa (a regulator): "Répondre dans ce navigateur" makes the page her phone
+  (a SIP phone registered as rosa, password demo-rosa, at {sip} rings too), then "Disponible", then
+  "Simuler un appel". Any SIP client on this machine may dial the number, without registering.
   What happens is written in {log}. Ctrl-C stops everything.
 """
 

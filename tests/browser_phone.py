@@ -24,6 +24,7 @@ from tests.line import Line
 
 SPEAKS_HZ = 48_000
 LOOPS_SECONDS = 10
+SPOKEN = int(0.75 * SPEAKS_HZ)  # samples of each second; then a breath
 
 # What the page hears of the other side: the strongest pitch, by its own analyser.
 HEARS = """async (ms) => {
@@ -47,9 +48,15 @@ HEARS = """async (ms) => {
 
 
 def tone_file(path: Path, hz: float) -> Path:
-    """A microphone that says one note for ever: Chromium plays the file in a loop."""
+    """A microphone that says one note again and again: Chromium plays the file in a loop.
+
+    With a breath each second: a note that never stops is noise to a browser, and is suppressed.
+    """
     count = SPEAKS_HZ * LOOPS_SECONDS
-    samples = (int(9000 * math.sin(2 * math.pi * hz * n / SPEAKS_HZ)) for n in range(count))
+    samples = (
+        int(9000 * math.sin(2 * math.pi * hz * n / SPEAKS_HZ)) if n % SPEAKS_HZ < SPOKEN else 0
+        for n in range(count)
+    )
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

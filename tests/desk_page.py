@@ -107,4 +107,4 @@ async def desk_at(
     yield here
     await context.close()
     await runner.cleanup()
-    assert here.scripts_blocked == []
+    assert not here.scripts_blocked, here.scripts_blocked

@@ -46,13 +46,13 @@ def document() -> str:
 def _add(interfaces: dict[str, str], model: type[BaseModel], mode: str) -> None:
     schema = model.model_json_schema(mode=mode)  # type: ignore[arg-type]  # one of its two words
     for name, part in (schema.pop("$defs", {}) | {model.__name__: schema}).items():
-        interfaces[name] = _interface(name, part, optional=mode == "validation")
+        interfaces[name] = _interface(name, part)
 
 
-def _interface(name: str, schema: dict[str, Any], *, optional: bool) -> str:
+def _interface(name: str, schema: dict[str, Any]) -> str:
     required = schema.get("required", [])
     lines = [
-        f"  {field}{'?' if optional and field not in required else ''}: {_type(part)};"
+        f"  {field}{'' if field in required else '?'}: {_type(part)};"
         for field, part in schema.get("properties", {}).items()
     ]
     about = str(schema.get("description", "")).splitlines()

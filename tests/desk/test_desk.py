@@ -66,7 +66,7 @@ async def test_the_pop_is_acked_once_it_can_be_read_and_not_before(desk: Desk) -
     assert await acked
     await expect(desk.page.locator("#handover")).to_contain_text("vient de perdre son frère")
     await expect(desk.page.locator("#call-lead")).to_contain_text("décrochez pour répondre")
-    await expect(desk.page.get_by_role("button", name="Répondre")).to_be_hidden()
+    await expect(desk.page.get_by_role("button", name="Répondre", exact=True)).to_be_hidden()
 
 
 async def test_the_pop_takes_the_keyboard_the_title_and_the_ear(desk: Desk) -> None:

@@ -43,9 +43,9 @@ async def talks(agent: AtTheDesk, title: str = "Vous êtes ensemble") -> None:
 
 
 async def marks(agent: AtTheDesk) -> dict[str, float]:
-    """When things happened in the page, by its own clock, in milliseconds: the last of each."""
+    """When things first happened in the page, by its own clock, in milliseconds."""
     found: dict[str, float] = await agent.page.evaluate(
-        """() => Object.fromEntries(performance.getEntriesByType("mark")
+        """() => Object.fromEntries(performance.getEntriesByType("mark").reverse()
              .map((one) => [one.name, one.startTime]))"""
     )
     return found

@@ -131,7 +131,7 @@ const EVENTS: { [T in keyof Events]?: (data: Events[T]) => void } = {
     }
     leaveCall();
     desk.wrapupCall = data.call.id;
-    desk.ended = data.reason;
+    desk.ended = data.reason ?? null;
     desk.stage = ["TALKING", "WRAP_UP"].includes(desk.presence?.presence) ? "wrapup" : "none";
     render();
     arrive();
@@ -317,8 +317,8 @@ function headline(): [string, string, string] {
           "There is no hurry. When you would like to answer again, choose “Available”.")];
       }
       return ["", `${say("Bonjour", "Hello")} ${desk.snapshot.agent.name}`, say(
-        "Quand vous serez prêt ou prête à répondre, choisissez «\u00a0Disponible\u00a0». Gardez votre téléphone près de vous.",
-        "When you are ready to answer, choose “Available”. Keep your phone near you.")];
+        "Quand vous serez prêt ou prête à répondre, choisissez «\u00a0Disponible\u00a0». Gardez votre casque ou votre téléphone à portée de main.",
+        "When you are ready to answer, choose “Available”. Keep your headset or your phone at hand.")];
   }
 }
 

@@ -8,7 +8,7 @@ export interface Ack {
 // Somebody whom the agent had oriented is offered to them again.
 export interface CallCameBack {
   call: CallRef;
-  reason: string | null;
+  reason?: string | null;
 }
 
 // Those fields of a call's sheet that are new; the others stay as they are.
@@ -52,15 +52,15 @@ export interface CallEnd {
 // The agent's part in the call is over.
 export interface CallEnded {
   call: CallRef;
-  reason: string | null;
+  reason?: string | null;
 }
 
 // The caller waits under music, or is back.
 export interface CallHeld {
   call: CallRef;
   on: boolean;
-  reason: string | null;
-  seconds_max: number | null;
+  reason?: string | null;
+  seconds_max?: number | null;
 }
 
 // The caller waits under music, or comes back from there; in a consultation, all three talk.
@@ -85,8 +85,8 @@ export interface CallMute {
 export interface CallMuted {
   call: CallRef;
   on: boolean;
-  reason: string | null;
-  seconds_max: number | null;
+  reason?: string | null;
+  seconds_max?: number | null;
 }
 
 // Nobody came to the talk; it goes on as it was.
@@ -137,8 +137,8 @@ export interface CallRef {
 export interface CallSound {
   problem: "no_voice" | "caller_silent" | null;
   advice: string | null;
-  advice_en: string | null;
-  say: string[];
+  advice_en?: string | null;
+  say?: string[];
   call: CallRef;
 }
 
@@ -172,23 +172,23 @@ export interface CallView {
   path: string[];
   handover: string | null;
   danger: boolean | null;
-  danger_level: number;
-  returned: boolean;
-  held: boolean;
-  held_until: string | null;
-  muted: boolean;
-  muted_until: string | null;
-  inviting: boolean;
-  colleague: OtherAgent | null;
+  danger_level?: number;
+  returned?: boolean;
+  held?: boolean;
+  held_until?: string | null;
+  muted?: boolean;
+  muted_until?: string | null;
+  inviting?: boolean;
+  colleague?: OtherAgent | null;
   told: Record<string, string>;
-  keys: string[];
-  sound: Sound | null;
+  keys?: string[];
+  sound?: Sound | null;
 }
 
 // The offer is over, and counts against nobody unless it says ``missed``.
 export interface CallWithdrawn {
   call: CallRef;
-  offer: string | null;
+  offer?: string | null;
   reason: string | null;
 }
 
@@ -225,7 +225,7 @@ export interface Hello {
   epoch: string;
   last_seq: number;
   heartbeat_seconds: number;
-  resumed: boolean;
+  resumed?: boolean;
 }
 
 // I see to this agent. For supervisors, facilitators and regulators.
@@ -323,8 +323,8 @@ export interface PresenceView {
   presence: "LOGGED_OUT" | "NOT_READY" | "READY" | "RESERVED" | "TALKING" | "WRAP_UP";
   reason: string | null;
   since: string;
-  wrap_up: WrapupView | null;
-  next: NextPresence | null;
+  wrap_up?: WrapupView | null;
+  next?: NextPresence | null;
 }
 
 // Why something is suggested: a code for programs, a few words for people.
@@ -348,25 +348,25 @@ export interface Snapshot {
   asked: boolean;
   call: CallView | null;
   call_state: "offered" | "connected" | null;
-  suggestions: Suggestion[];
-  wrapup_call: string | null;
+  suggestions?: Suggestion[];
+  wrapup_call?: string | null;
   lines: Labelled[];
   colleagues: Colleague[];
   dispositions: Labelled[];
   system: SystemView;
-  alerts: TeamAlert[];
-  help: HelpWaiting | null;
-  helps: HelpAsked[];
-  waiting: WaitingCard[];
-  waiting_count: number;
+  alerts?: TeamAlert[];
+  help?: HelpWaiting | null;
+  helps?: HelpAsked[];
+  waiting?: WaitingCard[];
+  waiting_count?: number;
 }
 
 // Whether both sides of the talk are heard, and what to do when one is not.
 export interface Sound {
   problem: "no_voice" | "caller_silent" | null;
   advice: string | null;
-  advice_en: string | null;
-  say: string[];
+  advice_en?: string | null;
+  say?: string[];
 }
 
 // Where the caller might go next, and why.
@@ -380,13 +380,13 @@ export interface Suggestion {
 export interface SystemView {
   degraded: boolean;
   reasons: string[];
-  advice: string | null;
+  advice?: string | null;
 }
 
 // A line or an agent, by id: what ``to`` of ``call.orient`` takes.
 export interface Target {
-  line: string | null;
-  agent: string | null;
+  line?: string | null;
+  agent?: string | null;
 }
 
 // Something about a colleague, for supervisors.

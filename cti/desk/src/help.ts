@@ -29,8 +29,8 @@ let others: HelpAsked[] = [];
 
 // What a snapshot says: the request may have been lost, and then it must be said.
 export function helpIs(snapshot: Events["snapshot"]): void {
-  if (mine !== null && mine.by === null && snapshot.help === null) notice(WORDS.lost);
-  [mine, others] = [snapshot.help, snapshot.helps];
+  if (mine !== null && mine.by === null && !snapshot.help) notice(WORDS.lost);
+  [mine, others] = [snapshot.help ?? null, snapshot.helps ?? []];
 }
 
 // True when the frame is about help.

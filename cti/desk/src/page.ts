@@ -2,7 +2,7 @@
 //
 // Everything shown is written with textContent.
 
-import type { CallView, DutyView, PresenceView, Snapshot, Suggestion, TeamAlert } from "./frames.js";
+import type { CallCameBack, CallView, DutyView, PresenceView, Snapshot, Suggestion, TeamAlert } from "./frames.js";
 import { language, say } from "./language.js";
 
 // An element of the page, by its id. Throws when the page has none: page and script belong together.
@@ -14,6 +14,9 @@ export function $<T extends HTMLElement = HTMLElement>(id: string): T {
 
 export type Stage = "none" | "offered" | "connected" | "wrapup";
 
+// What is known of the call; the line may leave out what is not so, the sheet has it all.
+export type Sheet = Required<CallView>;
+
 interface Desk {
   snapshot: Snapshot; // the last one received; nothing is drawn before the first
   begun: boolean;
@@ -22,14 +25,14 @@ interface Desk {
   duty: DutyView;
   asked: boolean; // "still there?" waits for an answer
   alerts: TeamAlert[]; // for supervisors, until they have seen them
-  call: CallView | null; // the sheet
+  call: Sheet | null
   stage: Stage;
   offer: string | null;
   suggestions: Suggestion[];
   wrapupCall: string | null;
   clockAheadMs: number; // this machine's clock minus the line's
   lostCall: string | null; // the call whose phone dropped, until it is back
-  cameBack: { call: { id: string }; reason: string | null } | null; // from an orientation, and why
+  cameBack: CallCameBack | null; // from an orientation, and why
   ended: string | null; // why the last talk ended
   until: { held?: number | null; muted?: number | null }; // by this page's own clock
 }

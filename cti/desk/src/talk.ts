@@ -2,7 +2,7 @@
 
 import type { CallRef, CallView, OtherAgent, Sound, Suggestion } from "./frames.js";
 import { say } from "./language.js";
-import { $, busyWhile, byName, counting, desk, make, notice, nowSeconds, put, show } from "./page.js";
+import { $, busyWhile, byName, counting, desk, make, notice, nowSeconds, put, show, type Sheet } from "./page.js";
 import { command, type Frame } from "./wire.js";
 import { BACK, GONE, HEARD_AGAIN, LEAVING, LINES, SILENT_GUIDE, SOUND, STATES, WITH } from "./words.js";
 
@@ -80,7 +80,7 @@ export function receiveOfTalk({ type, data }: Frame): boolean {
   }
 }
 
-function noticeOf(words: Record<string, string>, reason: string | null): void {
+function noticeOf(words: Record<string, string>, reason: string | null | undefined): void {
   const said = words[reason ?? ""];
   if (said) notice(said);
 }
@@ -89,7 +89,7 @@ function noticeOf(words: Record<string, string>, reason: string | null): void {
 export function learn(view: CallRef & Partial<CallView>): void {
   const before = desk.call?.id === view.id ? desk.call : null;
   // The line gives the whole sheet first, then what has changed of it.
-  const call = { ...NOT_SO, ...before, ...view } as CallView;
+  const call = { ...NOT_SO, ...before, ...view } as Sheet;
   desk.call = call;
   const colleagueBefore = before?.colleague;
   if (colleagueBefore && view.colleague === null) notice(GONE[colleagueBefore.how]?.(colleagueBefore.name) ?? "");
@@ -105,7 +105,7 @@ function secondsUntil(iso: string): number {
   return (Date.parse(iso) + desk.clockAheadMs - Date.now()) / 1000;
 }
 
-function heard(call: CallView, sound: Sound | null): void {
+function heard(call: Sheet, sound: Sound | null): void {
   call.sound = sound;
   if (sound?.problem === "caller_silent") {
     if (!local.guideAsked) local.guide = true;
@@ -156,7 +156,7 @@ function oneOf(button: HTMLElement, band: HTMLElement, done: boolean, impossible
   if (wasHere) (done ? undo : button.hidden ? $("call-title") : button)?.focus();
 }
 
-function renderCompany(call: CallView, other: OtherAgent | null): void {
+function renderCompany(call: Sheet, other: OtherAgent | null): void {
   $("with").hidden = !other && !call.inviting;
   put($("with-words"), other ? WITH[other.how]?.(other.name) ?? say(`${other.name} est là aussi.`, `${other.name} is there too.`)
     : say("On appelle quelqu'un. Restez en ligne : la personne est toujours avec vous.",
@@ -167,7 +167,7 @@ function renderCompany(call: CallView, other: OtherAgent | null): void {
   put($("with-back"), other ? say("Reprendre la personne", "Take the caller back") : say("Ne plus appeler", "Stop calling"));
 }
 
-function renderSound({ sound, language }: CallView): void {
+function renderSound({ sound, language }: Sheet): void {
   $("sound").hidden = !sound;
   $("sound").classList.toggle("calm", sound?.problem === "caller_silent");
   const title = SOUND[sound?.problem ?? ""] ?? say("Le son ne passe pas", "The sound does not get through");

@@ -38,7 +38,7 @@ let regulates = false;
 
 export function waitingIs(data: Events["snapshot"]): void {
   regulates = data.agent.roles.some((role) => role === "regulator" || role === "supervisor");
-  [waiting, count] = [data.waiting, data.waiting_count];
+  [waiting, count] = [data.waiting ?? [], data.waiting_count ?? 0];
 }
 
 // True when the frame is about who waits.
