@@ -14,6 +14,10 @@ const BACK_SECONDS_MAX = 30;
 const QUALITY_GOOD = 4;
 const QUALITY_FAIR = 3.1;
 
+// The talk that this page was loaded again in. Not read later: until the same caller is given back,
+// the line says for a moment that there is no call.
+const talkBefore = sessionStorage.getItem(IN_TALK);
+const loadedAgain = () => talkBefore !== null && performance.now() < BACK_SECONDS_MAX * 1000;
 const others = new BroadcastChannel("fil.phone"); // other tabs of the same desk
 const ring = new Ring();
 let quality: Quality | null = null;
@@ -40,8 +44,7 @@ export const phone = new BrowserPhone(
       void command("call.quality", { call: call.id, lost_percent: measured.lostPercent,
         jitter_ms: measured.jitterMs, round_trip_ms: measured.roundTripMs, mos: measured.mos });
     },
-    returned: () => performance.now() < BACK_SECONDS_MAX * 1000
-      && desk.call !== null && sessionStorage.getItem(IN_TALK) === desk.call.id,
+    returned: () => loadedAgain() && desk.call?.id === talkBefore,
   },
   $<HTMLAudioElement>("voice"),
   document.querySelector<HTMLMetaElement>("meta[name=csrf]")?.content ?? "",
@@ -68,7 +71,7 @@ export function answer(): void {
 // What a page loaded again must know of the talk, and nobody after it.
 export function rememberTalk(): void {
   if (desk.stage === "connected" && desk.call && phone.state !== "off") sessionStorage.setItem(IN_TALK, desk.call.id);
-  else if (desk.stage === "none" && desk.lostCall === null) sessionStorage.removeItem(IN_TALK);
+  else if (desk.stage === "none" && desk.lostCall === null && !loadedAgain()) sessionStorage.removeItem(IN_TALK);
   else if (desk.stage === "wrapup") sessionStorage.removeItem(IN_TALK);
 }
 
