@@ -6,13 +6,17 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from aiohttp import web
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from cti.people.agents import Message
 from cti.web.door import GUARD
+from cti.web.notes import WRITING
 from cti.web.screen import SCREENS
+from tests.desk_papers import lay_papers
 from tests.web_house import House, Settings
 
 CHROMIUM = "/usr/bin/chromium"
@@ -92,6 +96,8 @@ async def desk_at(
     listening = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     house = House(Settings(origins=[address]), demo_call=demo_call)
+    with TemporaryDirectory() as folder:
+        house.app[WRITING] = lay_papers(house, Path(folder))  # read now; notes are in memory
     runner = web.AppRunner(house.app, shutdown_timeout=1)
     await runner.setup()
     await web.SockSite(runner, listening).start()
@@ -104,7 +110,9 @@ async def desk_at(
     here = Desk(house, page, address)
     page.on("pageerror", lambda error: here.scripts_blocked.append(str(error)))
     page.on("console", here.hear)
-    yield here
-    await context.close()
-    await runner.cleanup()
+    try:
+        yield here
+    finally:
+        await context.close()
+        await runner.cleanup()
     assert not here.scripts_blocked, here.scripts_blocked

@@ -7,6 +7,7 @@ PYTHONPATH=. .venv/bin/python -m tests.desk_scenes FOLDER --all  # fr and en, li
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -18,6 +19,8 @@ from playwright.async_api import expect
 from cti import clock
 from cti.calls.hearing import _words
 from cti.people.agents import Agent, Presence, Role
+from cti.web.notes import WRITING
+from cti.web.screen import SCREENS
 from tests.desk_page import Desk, chromium, desk_at
 
 Scene = Callable[[Desk], Awaitable[None]]
@@ -54,6 +57,28 @@ SUGGESTIONS = [
 ]
 LEA = {"id": "lea", "name": "Léa"}
 ROSA = {"id": "rosa", "name": "Rosa"}
+NO_MICROPHONE = """(why) => {
+  navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", why)); }"""
+SILENT_MICROPHONE = """() => { navigator.mediaDevices.getUserMedia = () =>
+  Promise.resolve(new AudioContext().createMediaStreamDestination().stream); }"""
+
+
+def waiting_cards() -> list[dict[str, object]]:
+    """Three who wait: one in danger, one sent by a colleague, one who has just come."""
+    card = {
+        "line": "regulators", "tier": "regulators", "language": "fr", "gender": None,
+        "danger": False, "danger_level": 0, "need": [], "path": [], "told": {}, "returned": False,
+        "oriented": None, "handover": False, "state": "waiting", "may_take": True,
+    }  # fmt: skip
+    since = [(clock.now() - timedelta(minutes=ago)).isoformat() for ago in (9, 4, 0.2)]
+    return [
+        card | {"id": "w1", "waiting_since": since[0], "danger": True, "danger_level": 3,
+                "told": {"sujet": "violences"}, "gender": "femme"},
+        card | {"id": "w2", "waiting_since": since[1], "line": "listeners", "tier": "listeners",
+                "oriented": "regulator", "handover": True, "language": "en", "may_take": False,
+                "state": "ringing"},
+        card | {"id": "w3", "waiting_since": since[2]},
+    ]  # fmt: skip
 
 
 async def arrive(desk: Desk, who: str = "rosa") -> None:
@@ -181,6 +206,132 @@ async def alerted(desk: Desk) -> None:
     desk.house.team.alert("trunk_dead", desk.house.agent("louis"))
 
 
+async def hello(desk: Desk) -> None:
+    """The first page after signing in, nobody else there."""
+    await desk.sign_in("lea")
+
+
+async def pausing(desk: Desk) -> None:
+    """A regulator in a break sees who waits."""
+    await arrive(desk)
+    desk.house.team.move(desk.house.agent("rosa"), Presence.NOT_READY, "pause")
+    desk.house.agent("rosa").outbox.push(
+        "waiting.changed", {"waiting": waiting_cards(), "waiting_count": 7}, says_all=True
+    )
+    await expect(desk.page.locator("#waiting li")).to_have_count(3)
+
+
+async def writing(desk: Desk) -> None:
+    """A note is written, a card is open."""
+    await talk(desk, "lea", 21, tier="listeners", path=["regulators"], handover=HANDOVER)
+    note = desk.page.locator("#note")
+    await note.locator("textarea").first.fill("Parle de son frère. Souhaite rappeler demain.")
+    await note.locator("label:has([type=checkbox])").nth(1).click()
+    await expect(note.get_by_text(re.compile("Gardée à|Saved at"))).to_be_visible()
+    await desk.page.locator("#cards summary").nth(1).click()
+
+
+async def muted(desk: Desk) -> None:
+    """The caller does not hear the agent."""
+    await talk(desk)
+    desk.house.told("rosa", muted=True)
+    desk.house.tell("rosa", "call.muted", on=True, reason=None, seconds_max=60.0)
+
+
+async def together(desk: Desk) -> None:
+    """Three talk."""
+    await talk(desk)
+    desk.house.told("rosa", colleague=LEA | {"how": "stays"})
+
+
+async def helped(desk: Desk) -> None:
+    """An agent asks for help."""
+    await talk(desk, "lea", 8, tier="listeners")
+    await desk.page.locator("#help button").first.click()
+    await expect(desk.page.locator("#help")).to_have_attribute("data-asked", "true")
+
+
+async def helping(desk: Desk) -> None:
+    """Somebody else needs help."""
+    await arrive(desk, "sam")
+    desk.house.team.helping.ask(desk.house.agent("lea"), None)
+    await expect(desk.page.locator("#help")).to_contain_text("Léa")
+
+
+async def gone(desk: Desk) -> None:
+    """The wire is cut."""
+    await talk(desk)
+    desk.cut()
+    await expect(desk.page.locator("#cut")).to_be_visible()
+
+
+async def asleep(desk: Desk) -> None:
+    """Too many windows are open: this one sleeps."""
+    await arrive(desk)
+    for screen in desk.house.app[SCREENS].all():
+        screen.stop(4009)
+    await expect(desk.page.locator("#cut")).to_be_visible()
+
+
+async def hours(desk: Desk) -> None:
+    """One's own hours and calls."""
+    await arrive(desk)
+    await desk.page.locator("#mine-open").click()
+    await expect(desk.page.locator("#mine table")).to_have_count(2)
+
+
+async def no_hours(desk: Desk) -> None:
+    """The first day: no hours yet."""
+    await arrive(desk)
+    desk.house.app[WRITING].mine.empty = True  # type: ignore[union-attr]
+    await desk.page.locator("#mine-open").click()
+    await expect(desk.page.locator("#mine p")).to_have_count(2)
+
+
+async def refused(desk: Desk) -> None:
+    """The browser refuses the microphone."""
+    await arrive(desk)
+    await desk.page.evaluate(NO_MICROPHONE, "NotAllowedError")
+    await desk.page.locator("#phone-open").click()
+    await expect(desk.page.locator("#handset")).to_have_attribute("data-state", "refused")
+
+
+async def no_microphone(desk: Desk) -> None:
+    """No microphone is plugged in."""
+    await arrive(desk)
+    await desk.page.evaluate(NO_MICROPHONE, "NotFoundError")
+    await desk.page.locator("#phone-open").click()
+    await expect(desk.page.locator("#handset")).to_have_attribute("data-state", "no_microphone")
+
+
+async def engine_away(desk: Desk) -> None:
+    """The telephone system does not answer the page."""
+    await arrive(desk)
+    await desk.page.evaluate(SILENT_MICROPHONE)
+    await desk.page.locator("#phone-open").click()  # no telephone system here: 404
+    await expect(desk.page.locator("#handset")).to_have_attribute("data-state", "engine_away")
+
+
+async def wrong_password(desk: Desk) -> None:
+    """The door, after a mistake."""
+    await desk.page.goto(f"{desk.address}/login")
+    await desk.page.locator("#username").fill("rosa")
+    await desk.page.locator("#password").fill("non")
+    await desk.page.keyboard.press("Enter")
+    await expect(desk.page.get_by_role("alert")).not_to_be_empty()
+
+
+async def door(desk: Desk) -> None:
+    """The door."""
+    await desk.page.goto(f"{desk.address}/login")
+
+
+async def not_found(desk: Desk) -> None:
+    """A page that is not there."""
+    await arrive(desk)
+    await desk.page.goto(f"{desk.address}/nulle-part")
+
+
 SCENES: dict[str, Scene] = {
     scene.__name__: scene
     for scene in (
@@ -196,8 +347,23 @@ SCENES: dict[str, Scene] = {
         resting,
         asked,
         alerted,
+        hello,
+        pausing,
+        writing,
+        muted,
+        together,
+        helped,
+        helping,
+        gone,
+        asleep,
+        hours,
+        no_hours,
+        refused,
+        no_microphone,
+        engine_away,
     )
 }
+DOORS: dict[str, Scene] = {one.__name__: one for one in (door, wrong_password, not_found)}
 README = ("offered", "orienting", "silent", "resting")
 
 

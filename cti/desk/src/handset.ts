@@ -95,6 +95,7 @@ async function leave(): Promise<void> {
 
 function draw(): void {
   render(card(), $("handset"));
+  $("handset").dataset.state = phone.state;
   $("quality").hidden = !(phone.talking && quality && desk.stage === "connected");
   if (quality) $("quality").textContent = qualityWords(quality);
   rendered();

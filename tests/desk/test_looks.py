@@ -1,0 +1,62 @@
+"""Every page and moment of the desk can be read by everybody: at every size, light and dark.
+
+FIL_PICTURES=FOLDER draws each of them too.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser
+
+from tests.desk_page import desk_at
+from tests.desk_scenes import DOORS, SCENES
+from tests.looking import look
+
+pytestmark = pytest.mark.timeout(90)
+
+LOCALES = {"fr": "fr-FR", "en": "en-GB"}
+SOURCES = Path(__file__).parents[2] / "cti" / "desk" / "src"
+# Where each state of the page is looked at: here, or with the engine.
+PHONE_STATES = {
+    "off": "ready",
+    "refused": "refused",
+    "no_microphone": "no_microphone",
+    "engine_away": "engine_away",
+    "opening": "engine: less than a second",
+    "ready": "engine: test_browser_phone",
+    "cut": "engine: test_browser_phone",
+    "elsewhere": "engine: test_browser_phone",
+}
+STAGES = {"none": "ready", "offered": "offered", "connected": "orienting", "wrapup": "resting"}
+
+
+async def nobody_calls() -> None:
+    return
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("language", LOCALES)
+@pytest.mark.parametrize("scene", {**SCENES, **DOORS})
+async def test_a_moment_can_be_read_by_everybody(
+    browser: Browser, scene: str, language: str
+) -> None:
+    async with desk_at(browser, nobody_calls, locale=LOCALES[language]) as desk:
+        await {**SCENES, **DOORS}[scene](desk)
+        # What axe looks at is the same in both languages; how long the words are is not.
+        assert await look(desk.page, f"{scene}-{language}", axe=language == "fr") == []
+
+
+def union(file: str, name: str) -> set[str]:
+    found = re.search(rf"type {name} =(.*?);", (SOURCES / file).read_text(), re.S)
+    assert found
+    return set(re.findall(r'"(\w+)"', found[1]))
+
+
+def test_no_state_of_the_page_is_forgotten() -> None:
+    assert union("phone.ts", "PhoneState") == set(PHONE_STATES)
+    assert union("page.ts", "Stage") == set(STAGES)
+    for where in (*PHONE_STATES.values(), *STAGES.values()):
+        assert where in SCENES or where.startswith("engine: ")
