@@ -44,6 +44,7 @@ class Settings:
     trunk_addresses: str = "127.0.0.1"  # who may bring callers in without registering
     trunk_contact: str = ""  # sip:host:port of the operator for outgoing legs; empty: no way out
     turn_url: str = ""  # turn:host:3478, a relay of sound for browsers; empty: none
+    turn_address: str = ""  # an address of this machine: our own relay listens there; empty: none
     outbound_number: str = ""  # what agents' own phones show; empty: the line's number
     overflow_number: str = ""  # after 60 s without any of us; empty: spoken numbers
     on_call: str = ""  # phones the engine rings by itself when nobody has signed in

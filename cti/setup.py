@@ -13,6 +13,7 @@ from pathlib import Path
 import ivr
 from cti import clock
 from cti.asterisk.engine import render
+from cti.asterisk.turn import render_turn
 from cti.config import Settings, SettingsError
 from cti.records.database import create_database
 from cti.records.migrating import migrate
@@ -46,6 +47,7 @@ def init(settings: Settings, say: Say) -> None:
     say("the prompts (half a minute the first time)")
     publish_templates(settings, build_sounds(settings), say)
     render(settings)
+    render_turn(settings)
 
 
 def copy_templates(data: Path) -> None:

@@ -15,6 +15,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 from cti.people.agents import Message
 from cti.web.door import GUARD
 from cti.web.notes import WRITING
+from cti.web.phone import Phones
 from cti.web.screen import SCREENS
 from tests.desk_papers import lay_papers
 from tests.web_house import House, Settings
@@ -91,11 +92,12 @@ async def desk_at(
     demo_call: Callable[[], Awaitable[None]],
     dark: bool = False,
     locale: str = "fr-FR",
+    phones: Phones | None = None,
 ) -> AsyncIterator[Desk]:
     """A desk of a house of its own; whatever its scripts complain of fails at the end."""
     listening = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    house = House(Settings(origins=[address]), demo_call=demo_call)
+    house = House(Settings(origins=[address]), demo_call=demo_call, phones=phones)
     with TemporaryDirectory() as folder:
         house.app[WRITING] = lay_papers(house, Path(folder))  # read now; notes are in memory
     runner = web.AppRunner(house.app, shutdown_timeout=1)

@@ -384,7 +384,8 @@ async def as_it_is(_: Line) -> None:
 async def made_ready(environment: dict[str, str]) -> Line:
     """A line of these settings: its data directory, its sounds, its people; nothing runs yet."""
     settings = load(environment)
-    line = Line(settings, environment, settings.data / "controller.log")
+    log = "fil.log" if settings.demo else "controller.log"
+    line = Line(settings, environment, settings.data / log)
     if BUILT_SOUNDS.exists():
         shutil.copytree(BUILT_SOUNDS, line.sounds, dirs_exist_ok=True)
     setup.init(line.settings, lambda text: None)

@@ -76,17 +76,20 @@ def render(settings: Settings) -> None:
             os.chown(folder, ENGINE_UID, ENGINE_UID)
     values = _values(settings)
     for template in sorted(TEMPLATES.glob("*.conf")):
-        text = re.sub(
-            r"\{\{ (\w+) \}\}", lambda found: _value(values, found[1]), template.read_text()
-        )
+        text = fill_in(template.read_text(), values)
         write_private(settings.data / "engine/etc" / template.name, text)
     for name in LEFT_EMPTY:
         write_private(settings.data / f"engine/etc/{name}.conf", "; Asterisk's defaults.\n")
 
 
+def fill_in(template: str, values: dict[str, str]) -> str:
+    """A template with its ``{{ names }}`` filled in. Raises SettingsError for one unknown."""
+    return re.sub(r"\{\{ (\w+) \}\}", lambda found: _value(values, found[1]), template)
+
+
 def _value(values: dict[str, str], name: str) -> str:
     if name not in values:
-        raise SettingsError(f"a file of dialplan/ names {{{{ {name} }}}}, which is no setting.")
+        raise SettingsError(f"a template names {{{{ {name} }}}}, which is no setting.")
     return values[name]
 
 
@@ -176,6 +179,8 @@ def run_script(settings: Settings, *arguments: str, quiet: bool = False) -> str:
             "FIL_PROJECT": project,
             "FIL_ENGINE_DIR": str(settings.data / "engine"),
             "FIL_SOUNDS_DIR": str(settings.data / "sounds"),
+            "FIL_TURN_DIR": str(settings.data / "turn"),
+            "COMPOSE_PROFILES": "turn" if settings.turn_address else "",
             "FIL_ENGINE_UID": str(ENGINE_UID if _is_root() else os.getuid()),
         }
     )

@@ -40,6 +40,7 @@ RETURNED_LOOK_SECONDS = 0.2
 FOUND_SECONDS_MAX = 30.0  # a page from before our restart opens its socket again
 REMOVED_AGAIN_SECONDS = 5.0
 TURN_LASTS = timedelta(hours=12)  # longer than any shift: it is asked for once
+TURN_NAME_CHARS = 16
 
 
 class Browsers:
@@ -68,7 +69,7 @@ class Browsers:
         if known_before:
             for leg in self._legs(agent):
                 self._house.spawn(self._end_of_page(leg, account))
-        ice_servers = turn_servers(self._house.settings, self._house.clock())
+        ice_servers = turn_servers(self._house.settings, agent, self._house.clock())
         return {"account": account, "secret": secret, "ice_servers": ice_servers}
 
     async def close(self, agent: Agent) -> None:
@@ -165,14 +166,18 @@ async def returned(agent: Agent, house: House) -> None:
         await asyncio.sleep(RETURNED_LOOK_SECONDS)
 
 
-def turn_servers(settings: Settings, now: datetime) -> list[dict[str, str]]:
-    """The relays of sound for a browser behind a strict network, as WebRTC writes them.
+def turn_servers(settings: Settings, agent: Agent, now: datetime) -> list[dict[str, str]]:
+    """The relays of sound for an agent's browser behind a strict network, as WebRTC writes them.
 
     Passwords as coturn checks them with ``use-auth-secret``: a name that says until when, signed.
+    The name travels in clear: it tells the relay one agent from another, and nobody who it is.
     """
     if not settings.turn_url:
         return []
-    name = f"{int((now + TURN_LASTS).timestamp())}:fil"
-    signed = hmac.digest(settings.secret("turn").encode(), name.encode(), "sha1")
-    password = base64.b64encode(signed).decode()
-    return [{"urls": settings.turn_url, "username": name, "credential": password}]
+    key = settings.secret("turn").encode()
+    who = hmac.digest(key, f"agent {agent.id}".encode(), "sha256").hex()[:TURN_NAME_CHARS]
+    name = f"{int((now + TURN_LASTS).timestamp())}:{who}"
+    password = base64.b64encode(hmac.digest(key, name.encode(), "sha1")).decode()
+    url = settings.turn_url
+    ways = [url] if "?" in url else [url, f"{url}?transport=tcp"]  # where no UDP gets out
+    return [{"urls": url, "username": name, "credential": password} for url in ways]

@@ -45,6 +45,12 @@ class Credentials(Closed):
     password: str
 
 
+class Password(Closed):
+    """The password of who is signed in."""
+
+    password: str
+
+
 class SignedIn(Open):
     """A session: a token for programs; browsers get it as a cookie too."""
 

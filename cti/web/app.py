@@ -64,6 +64,7 @@ from cti.web.phone import (
     phone,
 )
 from cti.web.screen import SCREENS, TEAM, Screens, Team, screen
+from cti.web.unlock import unlock
 
 log = logging.getLogger(__name__)
 
@@ -171,6 +172,7 @@ def make_app(
     post("/language", choose_language)
     post("/api/v1/login", login)
     post("/api/v1/logout", logout)
+    post("/api/v1/unlock", unlock)
     get("/api/v1/me", me)
     get("/api/v1/form", form)
     get("/api/v1/cards", cards)

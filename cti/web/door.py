@@ -11,7 +11,8 @@ import asyncio
 import hmac
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, TypeVar
@@ -120,6 +121,19 @@ class StoreAwayError(Exception):
     """Nobody can be let in now: what is kept of passwords and sessions does not answer."""
 
 
+@asynccontextmanager
+async def _store_may_be_away() -> AsyncIterator[None]:
+    """Limit what is asked of the store; all but a refusal becomes StoreAwayError."""
+    try:
+        async with asyncio.timeout(2 * ANSWER_SECONDS_MAX):
+            yield
+    except RefusedError:
+        raise
+    except Exception as trouble:  # noqa: BLE001  # whatever a store that is away raises
+        log.warning("door.store_away", extra={"kind": type(trouble).__name__})
+        raise StoreAwayError from None
+
+
 class Guard:
     """Lets people in and tells who is asking."""
 
@@ -146,16 +160,20 @@ class Guard:
 
         A store that is away counts no failure: nothing was tested.
         """
-        try:
-            async with asyncio.timeout(2 * ANSWER_SECONDS_MAX):
-                return await self._sign_in(username.strip().lower(), password, address, kind)
-        except RefusedError:
-            raise
-        except Exception as trouble:  # noqa: BLE001  # whatever a store that is away raises
-            log.warning("door.store_away", extra={"kind": type(trouble).__name__})
-            raise StoreAwayError from None
+        async with _store_may_be_away():
+            agent_id = await self._known(username.strip().lower(), password, address)
+            opened = await self._door.create_session(agent_id, kind)
+        self._sessions.saw(opened.secret, _Signed(agent_id, opened.csrf, opened.expires_at))
+        log.info("login.opened", extra={"agent_id": agent_id, "kind": kind})
+        return opened
 
-    async def _sign_in(self, username: str, password: str, address: str, kind: Kind) -> Opened:
+    async def recognise(self, agent: Agent, password: str, address: str) -> None:
+        """Test the password of somebody signed in. Raises as ``sign_in``, with the same limits."""
+        async with _store_may_be_away():
+            await self._known(agent.id, password, address)
+
+    async def _known(self, username: str, password: str, address: str) -> str:
+        """The id of whoever has this name and password; too many tries are not tested."""
         async with self._one_at_a_time:
             wait = await self._door.delay_seconds(username, address)
             if wait > 0:
@@ -168,10 +186,7 @@ class Guard:
                 log.info("login.refused")
                 raise RefusedError(words.BAD_CREDENTIALS)
             await self._door.clear_failures(username)
-        opened = await self._door.create_session(agent_id, kind)
-        self._sessions.saw(opened.secret, _Signed(agent_id, opened.csrf, opened.expires_at))
-        log.info("login.opened", extra={"agent_id": agent_id, "kind": kind})
-        return opened
+        return agent_id
 
     def secret_of(self, request: web.Request) -> tuple[str | None, bool]:
         """Return the session secret of the request, and whether a browser's cookie brought it."""

@@ -383,6 +383,17 @@ BAD_CREDENTIALS = Words(
     "nouveau.",
     "The username or the password is not right. Look at the capital letters, then try again.",
 )
+WRONG_PASSWORD = Words(
+    "Ce n'est pas le mot de passe de la personne connectée. Vérifiez les majuscules, puis essayez "
+    "de nouveau.",
+    "This is not the password of who is signed in. Look at the capital letters, then try again.",
+)
+UNLOCK_AWAY = Words(
+    "La ligne ne peut pas vérifier votre mot de passe pour le moment ; cela ne compte pas comme un "
+    "essai. Un appel en cours continue. Réessayez dans une minute.",
+    "The line cannot check your password for now; this does not count as a try. A call in progress "
+    "goes on. Try again in a minute.",
+)
 SIGN_IN_AWAY = Words(
     "La ligne ne peut pas vérifier vos accès pour le moment ; cela ne compte pas comme un essai. "
     "Les personnes déjà connectées continuent de répondre. Réessayez dans une minute.",

@@ -13,8 +13,10 @@ import pytest
 
 from cti.asterisk.browser import account_of, may_pass, phone_of, tells_arrival
 from cti.asterisk.engine import PHONE_NAME, ice_hosts
+from cti.asterisk.turn import render_turn
 from cti.calls.browsers import TURN_LASTS, turn_servers
-from cti.config import Settings
+from cti.config import Settings, SettingsError
+from cti.people.agents import Agent, Role
 
 MINE = "<sip:rosa-web@fil.invalid>;tag=a1"
 
@@ -116,12 +118,71 @@ def test_one_address_is_offered_to_browsers(media: str, own: list[str], line: st
 def test_relays_of_sound_are_lent_for_a_time(tmp_path: Path) -> None:
     now = datetime(2026, 3, 1, 12, tzinfo=UTC)
     settings = Settings(data=tmp_path)
-    assert turn_servers(settings, now) == []
-    [server] = turn_servers(dataclasses.replace(settings, turn_url="turn:t.invalid:3478"), now)
+    rosa, lea = (Agent(name, name, frozenset({Role.LISTENER}), name) for name in ("rosa", "lea"))
+    assert turn_servers(settings, rosa, now) == []
+    settings = dataclasses.replace(settings, turn_url="turn:t.invalid:3478")
+    server, by_tcp = turn_servers(settings, rosa, now)
+    assert by_tcp == server | {"urls": "turn:t.invalid:3478?transport=tcp"}
     until, _, name = server["username"].partition(":")
     assert int(until) == int((now + TURN_LASTS).timestamp())
-    assert name == "fil"
+    assert "rosa" not in name
+    assert name in turn_servers(settings, rosa, now + TURN_LASTS)[0]["username"]
+    assert name not in turn_servers(settings, lea, now)[0]["username"]
     signed = hmac.new(
         settings.secret("turn").encode(), server["username"].encode(), hashlib.sha1
     ).digest()
     assert base64.b64decode(server["credential"]) == signed
+
+
+@pytest.fixture
+def own_relay(tmp_path: Path) -> Settings:
+    return Settings(
+        data=tmp_path,
+        media_address="203.0.113.9",
+        turn_address="203.0.113.9",
+        turn_url="turn:line.invalid:3479",
+    )
+
+
+def written(settings: Settings) -> list[str]:
+    """What our own relay acts on."""
+    render_turn(settings)
+    path = settings.data / "turn/turnserver.conf"
+    assert path.stat().st_mode & 0o077 == path.parent.stat().st_mode & 0o077 == 0
+    return [line for line in path.read_text().splitlines() if line and line[0] != "#"]
+
+
+def test_our_own_relay_of_sound_leads_to_the_engine_and_nowhere_else(own_relay: Settings) -> None:
+    said = written(own_relay)
+    assert [line for line in said if "peer" in line] == [
+        "denied-peer-ip=0.0.0.0-255.255.255.255",
+        "denied-peer-ip=::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+        "allowed-peer-ip=203.0.113.9",
+        "no-multicast-peers",
+    ]
+    assert f"static-auth-secret={own_relay.secret('turn')}" in said
+    assert {"use-auth-secret", "listening-port=3479", "no-tcp-relay", "no-stdout-log"} <= set(said)
+    assert not [line for line in said if "{{" in line or line.startswith("cli")]
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"media_address": "127.0.0.1"}, "loopback"),
+        ({"turn_address": "127.0.0.1"}, "loopback"),
+        ({"turn_address": "everywhere"}, "FIL_TURN_ADDRESS=everywhere"),
+        ({"turn_url": ""}, "FIL_TURN_URL"),
+        ({"turn_url": "turn:a\ncli"}, "FIL_TURN_URL"),
+        ({"trunk_addresses": "192.0.2.1, 203.0.113.9"}, "FIL_TRUNK_ADDRESSES"),
+    ],
+)
+def test_a_relay_that_would_be_unsafe_is_refused(
+    own_relay: Settings, changed: dict[str, str], named: str
+) -> None:
+    with pytest.raises(SettingsError, match=named):
+        written(dataclasses.replace(own_relay, **changed))
+
+
+def test_no_relay_of_our_own_unless_asked_for(tmp_path: Path) -> None:
+    render_turn(Settings(data=tmp_path, turn_url="turn:t.invalid:3478"))
+    assert not (tmp_path / "turn").exists()

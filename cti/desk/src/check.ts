@@ -1,8 +1,11 @@
 // The check before a shift: microphone, voice, the way to the line and back; then one clear verdict.
 
 import { html, nothing, render, type TemplateResult } from "lit";
+import { chosen, devices } from "./devices.js";
+import { askNotifications, notifications } from "./notify.js";
 import { $ } from "./page.js";
-import { browserKind, measure, microphones, type BrowserPhone, type Quality } from "./phone.js";
+import { browserKind, measure, type BrowserPhone, type Quality } from "./phone.js";
+import { NOTIFICATIONS, RELAY } from "./phonewords.js";
 import { CHECK, PHONE } from "./words.js";
 
 const VOICE_SECONDS_MAX = 12;
@@ -46,7 +49,7 @@ export class Check {
     this.#measured = null;
     this.#states = { microphone: "running", voice: "waiting", line: "waiting", relay: "waiting" };
     this.#draw();
-    this.#devices = await microphones();
+    this.#devices = await devices("microphone");
     const stream = this.phone.microphone;
     const working = stream?.getAudioTracks().some((track) => track.readyState === "live" && !track.muted) ?? false;
     if (!stream || !working) return this.#ends("microphone", "bad", PHONE.allow[browserKind()]);
@@ -62,9 +65,12 @@ export class Check {
     this.#is("line", line);
     if (this.phone.iceServers.length) {
       this.#is("relay", "running");
-      const reached = await relayReached(this.phone.iceServers);
-      this.#is("relay", reached ? "good" : "weak");
-      if (!reached) this.#advice.push(CHECK.advice.relay);
+      const relay = await relayReached(this.phone.iceServers);
+      if (this.#over) return;
+      // Without it, only who is heard without it may work.
+      this.#is("relay", relay === "reached" ? "good" : line === "bad" ? "bad" : "weak");
+      if (relay === "refused") this.#advice.push(RELAY.refused);
+      if (relay === "unreachable") this.#advice.push(line === "bad" ? RELAY.nothing_passes : RELAY.unreachable);
     }
     this.#over = true;
     this.#draw();
@@ -144,6 +150,7 @@ export class Check {
       <ol class="steps">
         ${steps.map((step) => html`<li data-state=${this.#states[step]}>
           <b>${CHECK.steps[step]}</b> <span>${CHECK.states[this.#states[step]]}</span></li>`)}
+        ${this.#notifications()}
       </ol>
       ${this.#states.voice === "running" ? html`
         <p>${CHECK.say}</p>
@@ -152,13 +159,22 @@ export class Check {
       ${this.#devices.length > 1 ? html`
         <label>${CHECK.which}
           <select @change=${(event: Event) => void this.#use((event.target as HTMLSelectElement).value)}>
-            ${this.#devices.map((one) => html`<option value=${one.deviceId} ?selected=${one.deviceId === this.phone.microphoneId}>${one.label}</option>`)}
+            ${this.#devices.map((one) => html`<option value=${one.deviceId} ?selected=${one.deviceId === chosen("microphone")}>${one.label}</option>`)}
           </select></label>` : nothing}
       ${this.#over ? this.#verdict() : nothing}
       <div class="actions">
         <button type="button" ?hidden=${!this.#over} @click=${() => void this.#run()}>${CHECK.again}</button>
         <button type="button" class="main" @click=${() => this.#dialog.close()}>${this.#over ? CHECK.done : CHECK.stop}</button>
       </div>`;
+  }
+
+  // Not of the verdict: who keeps the page in sight needs none.
+  #notifications(): TemplateResult {
+    const now = notifications();
+    const ask = () => void askNotifications().then(() => this.#draw());
+    return html`<li data-state=${now === "granted" ? "good" : "waiting"}><b>${NOTIFICATIONS.step}</b>
+      ${now === "default" ? html`<button type="button" id="notifications" @click=${ask}>${NOTIFICATIONS.ask}</button>`
+        : html`<span>${NOTIFICATIONS[now]}</span>`}</li>`;
   }
 
   #verdict(): TemplateResult {
@@ -183,16 +199,19 @@ function pause(ms: number): Promise<void> {
   return new Promise((done) => window.setTimeout(done, ms));
 }
 
-// Whether a relay of sound answers, for networks that let nothing else through.
-async function relayReached(iceServers: RTCIceServer[]): Promise<boolean> {
+// Whether a relay of sound lends this browser a way, for networks that let nothing else through.
+async function relayReached(iceServers: RTCIceServer[]): Promise<"reached" | "refused" | "unreachable"> {
   const connection = new RTCPeerConnection({ iceServers, iceTransportPolicy: "relay" });
+  let refused = false;
   const found = new Promise<boolean>((done) => {
-    connection.onicecandidate = ({ candidate }) => candidate && done(true);
+    connection.onicecandidate = ({ candidate }) => candidate?.type === "relay" && done(true);
+    connection.onicecandidateerror = ({ errorCode }) => (refused ||= errorCode >= 400 && errorCode < 500);
+    connection.onicegatheringstatechange = () => connection.iceGatheringState === "complete" && done(false);
     window.setTimeout(() => done(false), RELAY_SECONDS_MAX * 1000);
   });
   connection.createDataChannel("fil");
   await connection.setLocalDescription();
   const reached = await found;
   connection.close();
-  return reached;
+  return reached ? "reached" : refused ? "refused" : "unreachable";
 }

@@ -11,6 +11,8 @@ import { startMine } from "./mine.js";
 import { renderNote } from "./note.js";
 import { answer, canAnswer, rememberTalk, startHandset } from "./handset.js";
 import { say } from "./language.js";
+import { isLocked, lock, renderLock, startLock } from "./lock.js";
+import { notifyOf } from "./notify.js";
 import { $, busyWhile, desk, lasting, lower, notice, nowSeconds, put, show, sincePresence } from "./page.js";
 import { addAlert, choose, renderPresence, renderRest, tickRest } from "./presence.js";
 import { forgetTalk, hold, learn, mute, receiveOfTalk, renderPlaces, renderTalk, tickTalkLimits } from "./talk.js";
@@ -225,6 +227,8 @@ function render(): void {
   renderHelp();
   renderWaiting();
   rememberTalk();
+  renderLock(canAnswer());
+  notifyOf(desk.stage === "offered" ? desk.offer : null);
   tick();
   flashTitle();
 }
@@ -446,6 +450,11 @@ const KEYS: Record<string, () => unknown> = {
 };
 
 document.addEventListener("keydown", (event) => {
+  if (event.key === "F8" && event.shiftKey && !event.repeat) {
+    event.preventDefault();
+    return lock();
+  }
+  if (isLocked() && event.key !== "F3") return;
   if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.repeat) return;
   const act = KEYS[event.key];
   if (!act || !desk.begun) return;
@@ -460,6 +469,7 @@ $("language").addEventListener("submit", staySoInACall);
 document.getElementById("simulate")?.addEventListener("click", simulate);
 window.setInterval(tick, 1000);
 forgetTalk();
+startLock(answer);
 start(receive);
 startHandset(render);
 startMine();

@@ -3,6 +3,7 @@
 // It registers, rings, answers and hangs up; all else (hold, mute, transfer) is asked of the line,
 // the same as with a telephone on the table. Nothing here touches the page: see handset.ts.
 
+import { choose, chosen, devices } from "./devices.js";
 import type { RTCSession } from "jssip/lib/RTCSession";
 import type { IncomingRTCSessionEvent, UA, UnRegisteredEvent } from "jssip/lib/UA";
 
@@ -11,7 +12,7 @@ export type PhoneState =
   | "opening"
   | "ready"
   | "cut" // comes back by itself
-  | "elsewhere" // another tab, or another computer, is the phone
+  | "elsewhere" // another tab, or another computer, is the phone: see `where`
   | "refused" // the person or the browser refuses the microphone
   | "no_microphone"
   | "engine_away";
@@ -23,11 +24,15 @@ export interface Quality {
   mos: number; // estimated: 1 bad to 4.4 like a good telephone
 }
 
+// What became of the microphone by itself: unplugged (another serves), gone (there is none), back.
+export type MicrophoneNews = "unplugged" | "gone" | "back";
+
 export interface PhoneListener {
   changed(): void; // the state, the devices, or what rings
   rings(offer: string): void;
   stopped(): void; // no longer rings
   quality(quality: Quality): void;
+  microphone(news: MicrophoneNews): void;
   returned(): boolean; // whether the call that rings is the one this page had before it was loaded
 }
 
@@ -36,8 +41,11 @@ const MEASURED_EVERY_MS = 5000;
 const RECONNECTS_SECONDS = { min: 1, max: 8 };
 const OFFER = "X-Fil-Offer";
 const CHECK = "X-Fil-Check";
-const MICROPHONE = "fil.microphone"; // in this browser
+const LOCK = "fil-phone"; // which tab is the phone
 const TAKEN_ELSEWHERE = 4409;
+const LOADED_AGAIN_MS_MAX = 1500; // for the page before this one to let go
+const LEFT_EVERY_MS = 3000; // how often a tab looks whether the one that is the phone was closed
+const WAKE_MS_MAX = 8000;
 
 export class BrowserPhone {
   state: PhoneState = "off";
@@ -45,7 +53,7 @@ export class BrowserPhone {
   ringing: string | null = null; // the offer
   talking = false;
   checking: RTCPeerConnection | null = null; // the echo before a shift
-  microphoneId = localStorage.getItem(MICROPHONE) ?? "";
+  where: "tab" | "computer" = "tab"; // the phone is, while it is elsewhere
   iceServers: RTCIceServer[] = [];
 
   #ua: UA | null = null;
@@ -53,6 +61,11 @@ export class BrowserPhone {
   #measuring = 0;
   #before = { received: 0, lost: 0 };
   #release: (() => void) | null = null; // of the lock that one tab has
+  #group = ""; // the headset that the microphone in use belongs to
+  #lostGroup = ""; // the one that was unplugged
+  #leaving = 0;
+  #missing = false; // the tab that was the phone, when last looked
+  #waking: Promise<boolean> | null = null;
 
   constructor(
     readonly listener: PhoneListener,
@@ -60,14 +73,42 @@ export class BrowserPhone {
     readonly csrf: string,
   ) {}
 
-  // Become the phone of whoever is signed in. Asks for the microphone: call it from a click, or
-  // where it was given before.
-  async open(): Promise<void> {
+  // Become the phone of whoever is signed in; `taking` it from another tab, which has been asked.
+  // Asks for the microphone: call it from a click, or where it was given before.
+  async open(taking = false): Promise<void> {
     if (this.state === "opening" || this.state === "ready") return;
+    if (this.#ua) return void (await this.#listenAgain()); // a phone that lacked its microphone
     this.#become("opening");
-    if (!(await this.#alone())) return this.#become("elsewhere");
-    if (!(await this.#listen())) return;
+    if (!(await this.#alone(taking))) return this.#isElsewhere("tab");
+    const trouble = await this.#listen();
+    if (trouble) return this.#become(trouble);
     await this.#register();
+  }
+
+  // Leave being the phone to another tab; false: not in the middle of a call.
+  give(): boolean {
+    if (this.#session && !this.checking) return false;
+    this.#stop();
+    this.#isElsewhere("tab");
+    return true;
+  }
+
+  // The machine slept or its network changed: whatever the socket believes, it is opened anew, and
+  // the engine told where we are. Returns whether calls can come.
+  wake(): Promise<boolean> {
+    this.#waking ??= this.#anew().finally(() => (this.#waking = null));
+    return this.#waking;
+  }
+
+  async #anew(): Promise<boolean> {
+    if (!this.#ua || this.state === "opening") return false;
+    this.#become("cut");
+    const { transport } = this.#ua as unknown as { transport: { connect(): void; disconnect(): void } };
+    transport.disconnect();
+    transport.connect();
+    const until = performance.now() + WAKE_MS_MAX;
+    while ((this.state as PhoneState) === "cut" && performance.now() < until) await pause(100);
+    return (this.state as PhoneState) === "ready";
   }
 
   // Be a phone no more.
@@ -87,13 +128,22 @@ export class BrowserPhone {
 
   // Use another microphone, in a talk too.
   async use(deviceId: string): Promise<void> {
-    this.microphoneId = deviceId;
-    localStorage.setItem(MICROPHONE, deviceId);
-    if (this.state === "off" || !(await this.#listen())) return;
-    const track = this.microphone?.getAudioTracks()[0];
-    const sender = this.#session?.connection?.getSenders()[0];
-    if (track && sender) await sender.replaceTrack(track);
-    this.listener.changed();
+    choose("microphone", deviceId);
+    this.#lostGroup = "";
+    if (this.#ua) await this.#listenAgain();
+  }
+
+  // Something was plugged in or unplugged.
+  async devicesChanged(): Promise<void> {
+    if (!this.#ua) return;
+    const there = await devices("microphone");
+    const inUse = this.microphone?.getAudioTracks()[0]?.getSettings().deviceId;
+    if (inUse && !there.some((one) => one.deviceId === inUse)) return this.#unplugged(this.microphone);
+    const wanted = there.find((one) => one.deviceId === chosen("microphone"))
+      ?? there.find((one) => this.#lostGroup && one.groupId === this.#lostGroup);
+    const better = wanted && wanted.deviceId !== inUse && wanted.groupId !== this.#group;
+    if (!better && (this.microphone || !there.length)) return;
+    if (await this.#listenAgain(wanted?.deviceId)) this.listener.microphone("back");
   }
 
   endCheck(): void {
@@ -107,14 +157,30 @@ export class BrowserPhone {
     this.listener.changed();
   }
 
+  #isElsewhere(where: "tab" | "computer"): void {
+    this.where = where;
+    this.#become("elsewhere");
+    window.clearInterval(this.#leaving);
+    if (where === "tab") this.#leaving = window.setInterval(() => void this.#left(), LEFT_EVERY_MS);
+  }
+
+  // The tab that was the phone is no more, and not only for as long as loading it again takes.
+  async #left(): Promise<void> {
+    if (this.state !== "elsewhere") return window.clearInterval(this.#leaving);
+    const { held = [] } = await navigator.locks.query();
+    const missing = !held.some((one) => one.name === LOCK);
+    if (missing && this.#missing) void this.open();
+    this.#missing = missing;
+  }
+
   // One tab is the phone; it keeps the lock for as long as it lives. A page that was just loaded
-  // again waits for the one before it to let go.
-  #alone(): Promise<boolean> {
+  // again waits for the one before it to let go; a tab that does not answer has it taken away.
+  #alone(taking: boolean): Promise<boolean> {
     if (this.#release) return Promise.resolve(true);
+    const how: LockOptions = taking ? { steal: true } : { signal: AbortSignal.timeout(LOADED_AGAIN_MS_MAX) };
     return new Promise((done) => {
-      const patience = AbortSignal.timeout(1500);
       navigator.locks
-        .request("fil-phone", { signal: patience }, () => {
+        .request(LOCK, how, () => {
           done(true);
           return new Promise<void>((release) => (this.#release = release));
         })
@@ -122,20 +188,35 @@ export class BrowserPhone {
     });
   }
 
-  async #listen(): Promise<boolean> {
-    const wanted = this.microphoneId ? { deviceId: { ideal: this.microphoneId } } : {};
+  async #listen(wanted = chosen("microphone")): Promise<"refused" | "no_microphone" | null> {
     try {
-      const stream = await navigator.mediaDevices.getUserMedia({ audio: wanted });
-      this.microphone?.getTracks().forEach((track) => track.stop());
+      const stream = await navigator.mediaDevices.getUserMedia({ audio: wanted ? { deviceId: { ideal: wanted } } : true });
+      const track = stream.getAudioTracks()[0];
+      this.microphone?.getTracks().forEach((old) => old.stop());
       this.microphone = stream;
-      // The headset was unplugged: what the browser has instead, and the page says so.
-      stream.getAudioTracks()[0]?.addEventListener("ended", () => void this.use(""));
-      return true;
+      this.#group = track?.getSettings().groupId ?? "";
+      track?.addEventListener("ended", () => void this.#unplugged(stream));
+      return null;
     } catch (trouble) {
-      const refused = trouble instanceof DOMException && trouble.name === "NotAllowedError";
-      this.#become(refused ? "refused" : "no_microphone");
-      return false;
+      return trouble instanceof DOMException && trouble.name === "NotAllowedError" ? "refused" : "no_microphone";
     }
+  }
+
+  // Another microphone in the place of the one before. A talk goes on, in silence where there is
+  // none: the engine would take a phone that sends nothing for one that is no more.
+  async #listenAgain(wanted?: string): Promise<boolean> {
+    const trouble = await this.#listen(wanted);
+    if (trouble) this.microphone = null;
+    const sender = this.#session?.connection?.getSenders()[0];
+    await sender?.replaceTrack(this.microphone?.getAudioTracks()[0] ?? silence());
+    if (this.#ua) this.#become(trouble ?? (this.#ua.isRegistered() ? "ready" : "cut"));
+    return !trouble;
+  }
+
+  async #unplugged(stream: MediaStream | null): Promise<void> {
+    if (stream !== this.microphone) return;
+    this.#lostGroup = this.#group;
+    this.listener.microphone((await this.#listenAgain()) ? "unplugged" : "gone");
   }
 
   async #register(): Promise<void> {
@@ -163,8 +244,10 @@ export class BrowserPhone {
     this.#ua = ua;
     ua.on("registered", () => this.#registered());
     ua.on("registrationFailed", (event: UnRegisteredEvent) => {
+      if (ua !== this.#ua || this.state === "elsewhere") return;
       // The engine has forgotten the account, or another page has taken it: ask again.
-      if (event.response && ua === this.#ua && this.state !== "elsewhere") void this.#register();
+      if (event.response) void this.#register();
+      else if (event.cause === JsSIP.C.causes.REQUEST_TIMEOUT) void this.wake(); // a socket that is dead
     });
     ua.on("disconnected", (event) => {
       if (ua !== this.#ua) return;
@@ -176,7 +259,7 @@ export class BrowserPhone {
   }
 
   #registered(): void {
-    this.#become("ready");
+    this.#become(this.microphone ? "ready" : "no_microphone");
     // What the engine said while the socket was cut is lost, an end of the call too: asked again,
     // it tells, and the sound finds its way once more.
     if (this.#session?.isEstablished()) this.#session.renegotiate({ rtcOfferConstraints: { iceRestart: true } });
@@ -184,7 +267,7 @@ export class BrowserPhone {
 
   #taken(): void {
     this.#stop();
-    this.#become("elsewhere");
+    this.#isElsewhere("computer");
   }
 
   #stop(): void {
@@ -260,10 +343,16 @@ export class BrowserPhone {
   }
 }
 
-// The microphones there are; their names are known once one was given.
-export async function microphones(): Promise<MediaDeviceInfo[]> {
-  const devices = await navigator.mediaDevices.enumerateDevices();
-  return devices.filter((device) => device.kind === "audioinput");
+let silent: MediaStreamTrack | undefined;
+
+// What to send where there is no microphone.
+function silence(): MediaStreamTrack | null {
+  silent ??= new AudioContext().createMediaStreamDestination().stream.getAudioTracks()[0];
+  return silent ?? null;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((done) => window.setTimeout(done, ms));
 }
 
 // Each says "allow the microphone" elsewhere.

@@ -4,6 +4,7 @@
 
 import type { Events, Ops } from "./frames.js";
 import { say } from "./language.js";
+import { forgetLock } from "./lock.js";
 import { $, desk, put, show } from "./page.js";
 
 const COMMAND_SECONDS_MAX = 6;
@@ -35,7 +36,6 @@ let tell: Receiver = () => {}; // what to do with a frame
 export function start(receiver: Receiver): void {
   tell = receiver;
   $("retry").addEventListener("click", () => { wire.tries = 0; connect(); });
-  window.addEventListener("online", () => { if (!wire.socket) connect(); });
   connect();
 }
 
@@ -85,6 +85,7 @@ async function stillSignedIn(): Promise<void> {
 
 function signInAgain(): void {
   clearTimeout(wire.timer);
+  forgetLock();
   location.assign("/login");
 }
 
@@ -155,6 +156,13 @@ function greeted(hello: Events["hello"]): void {
   window.clearInterval(wire.beat);
   // Proves that the wire still carries, and keeps the list of colleagues fresh.
   wire.beat = window.setInterval(refresh, hello.heartbeat_seconds * 1000);
+}
+
+// The machine slept: find out at once whether the wire still carries.
+export function hurry(): void {
+  if (wire.socket) return refresh();
+  wire.tries = 0;
+  connect();
 }
 
 export function refresh(): void {

@@ -309,8 +309,7 @@ export const PHONE = {
       ["Liaison coupée", "Elle revient toute seule. Un appel en cours continue si le son passe encore."],
       ["Connection cut", "It comes back by itself. A call in progress goes on if its sound still gets through."]),
     elsewhere: say(
-      ["Ouvert ailleurs", "Votre téléphone est dans un autre onglet, ou sur un autre ordinateur. Les appels sonnent là-bas."],
-      ["Open elsewhere", "Your phone is in another tab, or on another computer. Calls ring there."]),
+      ["Ouvert ailleurs", ""], ["Open elsewhere", ""]), // where: ELSEWHERE
     refused: say(
       ["Micro refusé", "Le navigateur ne laisse pas cette page utiliser votre micro : sans lui, personne ne vous entendrait."],
       ["Microphone refused", "The browser does not let this page use your microphone: without it, nobody would hear you."]),
@@ -405,9 +404,6 @@ export const CHECK = {
     weak: say(
       "Le réseau est lent ou perd du son. Rapprochez-vous de votre box, branchez un câble, ou fermez ce qui télécharge.",
       "The network is slow or loses sound. Move closer to your router, plug in a cable, or close what is downloading."),
-    relay: say(
-      "Le relais de secours ne répond pas. Vous pouvez travailler ; dites-le à la coordination.",
-      "The spare relay does not answer. You can work; tell the coordination."),
   },
   measured: ({ mos, lostPercent, roundTripMs }: { mos: number; lostPercent: number; roundTripMs: number }) => say(
     `Qualité estimée ${tenths(mos)} sur 4,4 · pertes ${tenths(lostPercent)} % · aller-retour ${Math.round(roundTripMs)} ms`,
