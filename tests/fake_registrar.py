@@ -18,11 +18,12 @@ class Registrar:
         self.deaf = False
         self.registered = 0
         self.opened = 0
+        self.ice_servers: list[dict[str, str]] = []
         self.connected = 0
 
     async def open(self, agent: Agent) -> dict[str, Any]:
         self.opened += 1
-        return {"account": f"{agent.id}-web", "secret": "s", "ice_servers": []}
+        return {"account": f"{agent.id}-web", "secret": "s", "ice_servers": self.ice_servers}
 
     async def close(self, agent: Agent) -> None:
         pass

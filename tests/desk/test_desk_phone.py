@@ -179,6 +179,20 @@ async def test_a_notification_is_asked_for_at_the_check_and_tells_nothing_of_the
     ]
 
 
+async def test_where_neither_line_nor_relay_is_reached_the_network_is_named(
+    desk: Desk, registrar: Registrar
+) -> None:
+    dead = {"urls": "turn:127.0.0.1:9", "username": "1:a", "credential": "b"}
+    registrar.ice_servers = [dead]
+    await desk.page.reload()
+    await ready(desk.page)
+    await desk.page.get_by_role("button", name="Vérifier mon casque").click()
+    check = desk.page.locator("#check")
+    await expect(check.locator(".verdict")).to_have_attribute("data-verdict", "bad", timeout=12_000)
+    await expect(check).to_contain_text("Passage par le relais à revoir")
+    await expect(check).to_contain_text("essayez un partage de connexion")
+
+
 async def test_a_second_tab_may_become_the_phone_and_the_first_again_once_it_is_closed(
     desk: Desk, registrar: Registrar
 ) -> None:

@@ -12,6 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 from sqlalchemy import text
 
+from cti.asterisk.browser import RTP_SECONDS_MAX
 from cti.records.database import create_database
 from cti.rehearsal.phone import PhoneCall
 from tests.browser_phone import AtTheDesk, chromium_speaking
@@ -141,6 +142,57 @@ async def test_a_socket_cut_in_a_talk_is_heard_by_nobody(line: Line, browser: Br
         assert silent_seconds(call, began) <= SILENT_SECONDS_MAX
         await call.hang_up()
         await expect(rosa.page.locator("#call-title")).to_have_text("La personne a raccroché")
+
+
+# The microphone in use is pulled out, then there is none, then it is plugged in again.
+PULLED_OUT = """() => {
+  window.microphones = [];
+  window.plugged = true;
+  const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    if (!plugged) throw new DOMException("none", "NotFoundError");
+    const stream = await get(wanted);
+    microphones.push(stream.getAudioTracks()[0]);
+    return stream;
+  };
+}"""
+PULL = """(all) => {
+  plugged = !all;
+  microphones.at(-1).stop();
+  microphones.at(-1).dispatchEvent(new Event("ended"));
+}"""
+
+
+async def test_a_headset_pulled_out_in_a_talk_costs_the_caller_nothing(
+    line: Line, browser: Browser
+) -> None:
+    async with (
+        AtTheDesk.at(line, browser, "rosa") as rosa,
+        line.caller(hz=CALLER_HZ) as telephone,
+    ):
+        told = rosa.page.locator("#device")
+        await rosa.page.evaluate(PULLED_OUT)
+        await rosa.answers_here()
+        call = await telephone.call(NUMBER)
+        await talks(rosa)
+        await call.hears(ROSA_HZ, 5)
+        began = asyncio.get_running_loop().time()
+        await rosa.page.evaluate(PULL, False)
+        await expect(told).to_contain_text("Un autre micro")
+        await asyncio.sleep(1)
+        await call.hears(ROSA_HZ, 3)
+        assert silent_seconds(call, began) <= SILENT_SECONDS_MAX
+        await rosa.page.evaluate(PULL, True)
+        await expect(told).to_contain_text("on ne vous entend plus")
+        await asyncio.sleep(RTP_SECONDS_MAX + 2)  # the engine ends what sends nothing
+        await rosa.hears(CALLER_HZ)
+        await rosa.page.evaluate(
+            "plugged = true; navigator.mediaDevices.dispatchEvent(new Event('devicechange'))"
+        )
+        await expect(told).to_contain_text("de nouveau là")
+        await call.hears(ROSA_HZ, 5)
+        await expect(rosa.page.locator("#call-title")).to_have_text("Vous êtes ensemble")
+        await call.hang_up()
 
 
 async def test_signing_out_takes_the_phone_away(line: Line, browser: Browser) -> None:

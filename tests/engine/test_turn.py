@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from cti.calls.browsers import TURN_LASTS, turn_servers
 from cti.people.agents import Agent, Role
@@ -80,6 +80,19 @@ def said(line: Line) -> str:
     ).stdout  # fmt: skip
 
 
+async def checks(agent: AtTheDesk, verdict: str, *told: str) -> None:
+    """The agent has the check of the page run, to its verdict and what it says."""
+    await expect(agent.page.get_by_text("Prêt dans ce navigateur")).to_be_visible(timeout=8_000)
+    await agent.page.get_by_role("button", name="Vérifier mon casque").click()
+    check = agent.page.locator("#check")
+    await expect(check.locator(".verdict")).to_have_attribute(
+        "data-verdict", verdict, timeout=35_000
+    )
+    for words in told:
+        await expect(check).to_contain_text(words)
+    await check.get_by_role("button", name="Fermer").click()
+
+
 async def test_who_can_be_heard_through_the_relay_alone_hears_and_is_heard(
     relayed: Line, browser: Browser
 ) -> None:
@@ -98,9 +111,33 @@ async def test_who_can_be_heard_through_the_relay_alone_hears_and_is_heard(
         await rosa.hears(CALLER_HZ)
         assert set(await rosa.page.evaluate(WAYS)) == {"relay"}
         await call.hang_up()
+        await expect(rosa.page.locator("#call-title")).to_have_text("La personne a raccroché")
+        await checks(rosa, "good", "Passage par le relais bien")
     trace = await asyncio.to_thread(said, relayed)
     assert lent(relayed, datetime.now(UTC))[0].partition(":")[2] not in trace
     assert "session" not in trace
+
+
+async def test_the_check_says_when_the_relay_is_dead_or_refuses_and_what_to_do(
+    relayed: Line, browser: Browser
+) -> None:
+    lends: dict[str, str] = {}
+
+    async def lend_otherwise(route: Route) -> None:
+        answer = await route.fetch()
+        account = await answer.json()
+        account["ice_servers"] = [one | lends for one in account["ice_servers"][:1]]
+        await route.fulfill(json=account)
+
+    async with AtTheDesk.at(relayed, browser, "rosa") as rosa:
+        await rosa.page.route("**/api/v1/phone", lend_otherwise)
+        (nobody_there,) = free_ports(1, first=24000)
+        lends["urls"] = f"turn:127.0.0.1:{nobody_there}"
+        await rosa.answers_here()
+        await checks(rosa, "weak", "Passage par le relais faible", "Ici, le son passe sans lui")
+        lends["urls"], lends["credential"] = relayed.settings.turn_url, "wrong"
+        await rosa.page.reload()
+        await checks(rosa, "weak", "Passage par le relais faible", "refuse ce navigateur")
 
 
 async def test_the_relay_serves_who_was_lent_a_password_and_reaches_the_engine_alone(
