@@ -75,7 +75,7 @@ class Outbox:
         self._kept: deque[Message] = deque(maxlen=MESSAGES_KEPT_MAX)
         self._latest: dict[str, Message] = {}  # of the kinds that say all anew, by type
         self._forgotten = 0  # the highest number that is no longer kept
-        self._screens: set[Callable[[Message], None]] = set()
+        self._screens: dict[Callable[[Message], None], None] = {}  # told in the order they came
         self._acks: dict[int, asyncio.Future[None]] = {}
         self._acked = 0
 
@@ -108,8 +108,8 @@ class Outbox:
 
         ``show`` must not block: a slow screen keeps its own bounded queue.
         """
-        self._screens.add(show)
-        return lambda: self._screens.discard(show)
+        self._screens[show] = None
+        return lambda: self._screens.pop(show, None)
 
     def since(self, seq: int) -> list[Message] | None:
         """The messages after ``seq``, or None when some of them are no longer kept."""
