@@ -87,11 +87,12 @@ class Outbox:
     def push(self, type_: str, data: dict[str, Any], *, says_all: bool = False) -> Message:
         """Number a message, keep it for screens that come back, hand it to every open screen.
 
-        Of a kind that ``says_all`` anew each time, only the last is kept.
+        Of a kind that ``says_all`` anew each time, only the last is kept. Its data is made for
+        this frame alone, and changed by nobody: it may be long, and is not copied.
         """
         self.last_seq += 1
         # A copy: what is told again must be what was told, though the call's sheet has changed.
-        told = copy.deepcopy(data)
+        told = data if says_all else copy.deepcopy(data)
         message = Message(self.last_seq, uuid.uuid4().hex, type_, clock.now(), told)
         if says_all:
             self._latest[type_] = message
