@@ -13,7 +13,7 @@ import json
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 from types import SimpleNamespace
@@ -29,19 +29,19 @@ from cti.simulation.world import Controller, Fault, Plan, World
 from cti.web import screen as line_end
 from cti.web.frames import Resume
 
-KEPT_MAX, QUEUED_MAX = 40, 12  # so small that both are met all the time
+KEPT_MAX, QUEUED_MAX = 14, 8  # so small that both are met all the time
 LATE_SECONDS, SLOW_SECONDS = (0.001, 0.06), (0.1, 0.9)  # one way
 SLOW_SHARE = 0.08
 SECOND_SHARE, THIRD_SHARE = 0.4, 0.15  # of people, who have so many screens
 BY_COMMAND_SHARE = 0.4  # of clients: those that resume on an open socket, as the page does
-CUT_EVERY_SECONDS = 14.0
-CUT_AT_A_POP = 0.4
+CUT_EVERY_SECONDS = 9.0
+CUT_AT_A_POP = 0.5
 POP_SECONDS = (0.0, 0.4)  # after a pop is pushed: before it came, before its ack, before its ring
 NOTICED_SECONDS = (0.0, 0.5)
 UNNOTICED_SHARE, UNNOTICED_SECONDS = 0.15, 22.5  # until the heartbeat tells
 AWAY_SECONDS = (0.0, 1.2)
-LONG_AWAY_SHARE, LONG_AWAY_SECONDS = 0.03, (5.0, 25.0)
-STUCK_SHARE, STUCK_SECONDS = 0.1, (0.1, 3.0)
+LONG_AWAY_SHARE, LONG_AWAY_SECONDS = 0.12, (5.0, 25.0)
+STUCK_SHARE, STUCK_SECONDS = 0.15, (0.3, 5.0)
 DECLINED_SHARE = 0.95
 SESSION = SimpleNamespace(expires_at=datetime(2100, 1, 1, tzinfo=UTC))
 CLOSED = WSMessage(WSMsgType.CLOSED, None, None)
@@ -84,6 +84,7 @@ class Wire:
         self._asked: asyncio.Queue[WSMessage] = asyncio.Queue()
         self._seconds = SLOW_SECONDS if client.chance.random() < SLOW_SHARE else LATE_SECONDS
         self._due = 0.0  # nothing overtakes on a wire
+        self._noticed = False
 
     async def receive(self) -> WSMessage:
         return await self._asked.get()
@@ -91,6 +92,8 @@ class Wire:
     async def send_str(self, text: str) -> None:
         if self.reads_again is not None:
             await self.reads_again
+        if self._noticed:
+            raise ConnectionResetError
         self.client.world.later(self._late(), self.client.receive, self, text)
 
     async def pong(self, _: bytes) -> None:
@@ -122,8 +125,8 @@ class Wire:
             again.set_result(None)
 
     def _notice(self) -> None:
-        if self.reads_again is not None and not self.reads_again.done():
-            self.reads_again.set_exception(ConnectionResetError())
+        self._noticed = True
+        self._read_again()
         self._asked.put_nowait(CLOSED)
 
     def _late(self) -> float:
@@ -376,9 +379,7 @@ class FlappingDesk(Desk):
     # -- what is said
 
     def _choose(self, presence: Presence, reason: str | None = None) -> None:
-        self.chance.choice(self.clients).say(
-            "presence.set", presence=presence.value, reason=reason
-        )
+        self.chance.choice(self.clients).say("presence.set", presence=presence.value, reason=reason)
 
     def _decide(self, controller: Controller, call: str, decision: Decision) -> None:
         if self.controller is controller:
@@ -443,7 +444,7 @@ class FlappingWorld(World):
         return frames[seq - 1] if 0 < seq <= len(frames) else None
 
     def missed(self, epoch: str, since: int, until: int) -> list[int] | None:
-        """The numbers to tell who has seen ``since``, once ``until`` were pushed. None: too many."""
+        """What to tell who has seen ``since``, once ``until`` were pushed. None: too many."""
         frames = self.pushed.get(epoch, [])[:until]
         kept = [frame.seq for frame in frames if not frame.replaces]
         if len(kept) > KEPT_MAX and since < kept[-KEPT_MAX - 1]:
@@ -475,20 +476,27 @@ def a_plan(seed: str, callers: int, people: int) -> Plan:
     team = [AgentPlan(f"agent{n:02}", roles, languages, steady=True) for n in range(people)]
     ends = sorted(chance.uniform(10, at) for _ in range(2))
     crashes = tuple(Fault(end, "crash", steps=chance.randint(0, 300)) for end in ends)
-    return Plan(tuple(coming), tuple(team), crashes, any_order=True, database="away")
+    return Plan(
+        tuple(coming),
+        tuple(team),
+        crashes,
+        any_order=True,
+        database="away",
+        quiet_seconds=LONG_AWAY_SECONDS[1] + 5,  # whoever is away comes back
+    )
 
 
+@dataclass
 class Tally:
     """What was lived through, so that nothing was proved by nothing happening."""
 
-    def __init__(self) -> None:
-        self.pops = 0
-        self.rings = 0
-        self.cuts = 0
-        self.lives = 0
-        self.fates: Counter[str] = Counter()  # of each pop at each screen of its agent
-        self.met: Counter[str] = Counter()
-        self.closes: Counter[int] = Counter()
+    pops: int = 0
+    rings: int = 0
+    cuts: int = 0
+    lives: int = 0
+    fates: Counter[str] = field(default_factory=Counter)  # of each pop at each screen of its agent
+    met: Counter[str] = field(default_factory=Counter)
+    closes: Counter[int] = field(default_factory=Counter)
 
 
 def judge(world: FlappingWorld, tally: Tally) -> list[str]:
@@ -534,9 +542,14 @@ def _fate(client: Client, epoch: str, pop: Pushed, line_died: bool) -> str:
         if call == pop.data["call"]["id"]:
             return "in a snapshot"
         frames = client.world.pushed[epoch][pop.seq : seq]
-        over = any(f.type == "call.withdrawn" and f.data["offer"] == pop.data["offer"] for f in frames)
-        return "over before the snapshot" if over else "lost"
+        return "over before the snapshot" if any(_ends(f, pop) for f in frames) else "lost"
     return "died with its line" if line_died else "lost"
+
+
+def _ends(frame: Pushed, pop: Pushed) -> bool:
+    if frame.type == "call.withdrawn":
+        return bool(frame.data["offer"] == pop.data["offer"])
+    return frame.type == "call.ended" and bool(frame.data["call"]["id"] == pop.data["call"]["id"])
 
 
 def live(seed: str, callers: int, people: int, tally: Tally) -> list[str]:
