@@ -262,12 +262,14 @@ def identities() -> Iterator[Identity]:
     for payload in PAYLOADS:
         yield Identity(name=f"{MARK} {payload}")
     for place, payload in enumerate(PAYLOADS):
+        if place % 3 == 1:
+            continue
         marked = _in_address(f"{MARK}{payload}")
         if place % 3 == 0:
             before, after = (marked, "") if place % 2 else ("", marked)
             yield Identity(user=f"{before}{{number}}{after}", contact=marked)
         else:
-            name, written = HEADERS[place % len(HEADERS)]
+            name, written = HEADERS[place // 3 % len(HEADERS)]
             text = f"{MARK} {payload}".replace("\\", "\\\\").replace('"', '\\"')
             yield Identity(headers={name: written.format(text, marked)})
     for whole in BROKEN:

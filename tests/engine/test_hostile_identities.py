@@ -23,7 +23,7 @@ from tests.traces import written
 AT_ONCE_MAX = 24
 IDENTITIES_MIN = 200  # that come as far as a desk
 RUNG_EVERY = 8  # of so many pops, one is left until the page has rung
-STAY_SECONDS_MAX = 60.0
+STAY_SECONDS_MAX = 150.0
 BAD_EVENTS = ("call.failed", "task.failed", "mailbox.overflowed", "orphan.failed", "Traceback")
 
 # Before anything of the page: whatever breaks its policy is written down.
@@ -99,9 +99,9 @@ class Watched:
 
     async def be_ready(self) -> None:
         """Take calls; a machine that is very slow may have paused this desk."""
-        ready = self.page.get_by_role("button", name="Disponible")
-        with contextlib.suppress(Exception):
-            await ready.click(timeout=500)
+        state = await self.page.locator("#presence").get_attribute("data-presence")
+        if state in ("NOT_READY", "LOGGED_OUT"):
+            await self.page.get_by_role("button", name="Disponible").click()
 
     async def look(self) -> dict[str, Any]:
         seen: dict[str, Any] = await self.page.evaluate(LOOK, MARK)
@@ -167,7 +167,7 @@ async def watch(desk: Watched, crowd: Crowd, seen: list[dict[str, Any]]) -> None
     offered = desk.page.locator("#call[data-state=offered]")
     while True:
         try:
-            call_id = await asyncio.wait_for(desk.offers.get(), 6)
+            call_id = await asyncio.wait_for(desk.offers.get(), 1)
         except TimeoutError:
             await desk.be_ready()
             continue
