@@ -166,6 +166,8 @@ class Client:
         if controller is not self.world.controller or self.wire is not None:
             return
         self.wire = Wire(self, controller)
+        if self.chance.random() < STUCK_SHARE:
+            self.wire.stop_reading(self.chance.uniform(*STUCK_SECONDS))
         known = None
         if self.epoch and not self.by_command:
             known = Resume(epoch=self.epoch, since=self.seq)
