@@ -72,7 +72,7 @@ async def a_loaded_line(agents: int, callers: int, dialplan: str = "") -> AsyncI
         raise SystemExit(f"A load has at most {AGENTS_MAX} agents.")
 
     async def prepare(line: Line) -> None:
-        await _staff(line, agents)
+        await staff(line, agents)
         written = line.settings.data / "engine/etc/extensions.conf"
         written.write_text(written.read_text() + dialplan)
 
@@ -104,7 +104,7 @@ def _sit() -> int:
     return os.getpid()
 
 
-async def _staff(line: Line, count: int) -> None:
+async def staff(line: Line, count: int) -> None:
     """Write so many agents in the line's database."""
     database = create_database(line.settings.database)
     try:

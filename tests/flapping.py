@@ -1,18 +1,19 @@
 """Simulated agents whose screens are real screens, on wires that are cut all the time.
 
-Each desk keeps to docs/cti.md and to nothing else: it resumes where it was, acks what it has
+Each client keeps to docs/cti.md and to nothing else: it resumes where it was, acks what it has
 shown, and says what it decides as commands. The wire delivers late, loses what is on its way
 when it is cut, and the line may learn of a cut long after the client has come back.
+What may be told again is worked out here from what was pushed, apart from what the line keeps.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 from types import SimpleNamespace
@@ -20,37 +21,70 @@ from typing import Any, cast
 
 from aiohttp import WSMessage, WSMsgType, web
 
+from cti.people import agents
 from cti.people.agents import Agent, Decision, Decline, End, Message, Outbox, Presence
 from cti.simulation.actors import AgentPlan, CallerPlan, Desk, Pop
 from cti.simulation.fake_people import FakePhoneCall
 from cti.simulation.world import Controller, Fault, Plan, World
+from cti.web import screen as line_end
 from cti.web.frames import Resume
-from cti.web.screen import Screen, Screens
 
-LATE_SECONDS = (0.001, 0.06)  # one way
-CUT_EVERY_SECONDS = 14.0
-CUT_AT_A_POP = 0.4
+KEPT_MAX, QUEUED_MAX = 14, 8  # so small that both are met all the time
+LATE_SECONDS, SLOW_SECONDS = (0.001, 0.06), (0.1, 0.9)  # one way
+SLOW_SHARE = 0.08
+SECOND_SHARE, THIRD_SHARE = 0.4, 0.15  # of people, who have so many screens
+BY_COMMAND_SHARE = 0.4  # of clients: those that resume on an open socket, as the page does
+CUT_EVERY_SECONDS = 9.0
+CUT_AT_A_POP = 0.5
 POP_SECONDS = (0.0, 0.4)  # after a pop is pushed: before it came, before its ack, before its ring
 NOTICED_SECONDS = (0.0, 0.5)
 UNNOTICED_SHARE, UNNOTICED_SECONDS = 0.15, 22.5  # until the heartbeat tells
 AWAY_SECONDS = (0.0, 1.2)
-LONG_AWAY_SHARE, LONG_AWAY_SECONDS = 0.03, (5.0, 25.0)
-STUCK_SHARE, STUCK_SECONDS = 0.1, (0.1, 3.0)
+LONG_AWAY_SHARE, LONG_AWAY_SECONDS = 0.12, (5.0, 25.0)
+STUCK_SHARE, STUCK_SECONDS = 0.15, (0.3, 5.0)
 DECLINED_SHARE = 0.95
 SESSION = SimpleNamespace(expires_at=datetime(2100, 1, 1, tzinfo=UTC))
 CLOSED = WSMessage(WSMsgType.CLOSED, None, None)
 TAKES_CALLS_AGAIN = ("LOGGED_OUT", "NOT_READY")
 
 
+@dataclass(frozen=True)
+class Pushed:
+    """A frame as the line told it to an outbox."""
+
+    seq: int
+    id: str
+    type: str
+    data: dict[str, Any]
+    replaces: bool  # all of its kind before it
+
+
+class NotedOutbox(Outbox):
+    """An outbox of which every frame is written down, whether anybody gets it or not."""
+
+    def __init__(self, world: FlappingWorld, agent: str) -> None:
+        super().__init__()
+        self._world = world
+        world.owners[self.epoch] = agent, len(world.lives)
+
+    def push(self, type_: str, data: dict[str, Any], *, says_all: bool = False) -> Message:
+        message = super().push(type_, data, says_all=says_all)
+        noted = Pushed(message.seq, message.id, type_, message.data, says_all)
+        self._world.was_pushed(self.epoch, noted)
+        return message
+
+
 class Wire:
     """One websocket; ``receive``, ``send_str`` and ``pong`` are the line's end of it."""
 
-    def __init__(self, desk: FlappingDesk, controller: Controller) -> None:
-        self.desk, self.controller = desk, controller
+    def __init__(self, client: Client, controller: Controller) -> None:
+        self.client, self.controller = client, controller
         self.alive = True
         self.reads_again: asyncio.Future[None] | None = None
         self._asked: asyncio.Queue[WSMessage] = asyncio.Queue()
+        self._seconds = SLOW_SECONDS if client.chance.random() < SLOW_SHARE else LATE_SECONDS
         self._due = 0.0  # nothing overtakes on a wire
+        self._noticed = False
 
     async def receive(self) -> WSMessage:
         return await self._asked.get()
@@ -58,97 +92,109 @@ class Wire:
     async def send_str(self, text: str) -> None:
         if self.reads_again is not None:
             await self.reads_again
-        self.desk.world.later(self._seconds(), self.desk.receive, self, text)
+        if self._noticed:
+            raise ConnectionResetError
+        self.client.world.later(self._late(), self.client.receive, self, text)
 
     async def pong(self, _: bytes) -> None:
         """Nobody pings here."""
 
     def send(self, text: str) -> None:
         """The client's end: it arrives later, unless the wire is cut before."""
-        self.desk.world.later(self._seconds(), self._arrive, text)
+        self.client.world.later(self._late(), self._arrive, text)
 
     def cut(self, noticed_after: float) -> None:
         """Lose what is on its way; the line learns of it later."""
         self.alive = False
-        self.desk.world.later(noticed_after, self.controller.tell, self._notice)
+        self.client.world.later(noticed_after, self.controller.tell, self._notice)
 
     def _arrive(self, text: str) -> None:
         if self.alive:
             message = WSMessage(WSMsgType.TEXT, text, None)
             self.controller.tell(self._asked.put_nowait, message)
 
+    def stop_reading(self, seconds: float) -> None:
+        """Read nothing for a while."""
+        if self.reads_again is None:
+            self.reads_again = asyncio.Future(loop=self.client.world.loop)
+            self.client.world.later(seconds, self.controller.tell, self._read_again)
+
+    def _read_again(self) -> None:
+        again, self.reads_again = self.reads_again, None
+        if again is not None and not again.done():
+            again.set_result(None)
+
     def _notice(self) -> None:
-        if self.reads_again is not None and not self.reads_again.done():
-            self.reads_again.set_exception(ConnectionResetError())
+        self._noticed = True
+        self._read_again()
         self._asked.put_nowait(CLOSED)
 
-    def _seconds(self) -> float:
-        now = self.desk.world.loop.time()
-        self._due = max(self._due, now + self.desk.chance.uniform(*LATE_SECONDS))
+    def _late(self) -> float:
+        now = self.client.world.loop.time()
+        self._due = max(self._due + 1e-6, now + self.client.chance.uniform(*self._seconds))
         return self._due - now
 
 
 @dataclass(frozen=True)
 class Got:
-    """A numbered frame that a desk was told."""
+    """A numbered frame that a client was told, and dealt with."""
 
     epoch: str
     seq: int
     id: str
-    resumed: bool  # it was missed, and came after the cut
+    missed: bool  # it came after the cut
 
 
-class FlappingDesk(Desk):
-    """An agent whose screen comes and goes."""
+class Client:
+    """One screen of a person, opened again and again."""
 
-    world: FlappingWorld
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def __init__(self, desk: FlappingDesk, number: int) -> None:
+        self.desk, self.world = desk, desk.world
+        self.chance = Random(f"{desk.world.seed}/{desk.plan.id}/{number}")
+        self.by_command = self.chance.random() < BY_COMMAND_SHARE
         self.wire: Wire | None = None
         self.epoch, self.seq, self.next_epoch = "", 0, ""
-        self.presence = "LOGGED_OUT"  # as the screen shows
-        self.missed_until = 0
-        self.got: list[Got] = []
+        self.got: dict[tuple[str, int], Got] = {}
         self.snapshots: list[tuple[str, int, str | None]] = []  # epoch, seq, the call shown
-        self.shown: Counter[str] = Counter()  # offers
-        self.declined: set[str] = set()
+        self._due: deque[int] = deque()  # what must come, before what is new
+        self._asked_since: tuple[int, int] | None = None  # by command: from, and up to
 
     # -- the wire
 
-    def _connect(self, controller: Controller) -> None:
+    def connect(self, controller: Controller) -> None:
+        """Open a screen, where it was."""
         if controller is not self.world.controller or self.wire is not None:
             return
-        self.controller = controller
-        self.agent = controller.house.team.agents[self.plan.id]
         self.wire = Wire(self, controller)
-        known = Resume(epoch=self.epoch, since=self.seq) if self.epoch else None
+        if self.chance.random() < STUCK_SHARE:
+            self.wire.stop_reading(self.chance.uniform(*STUCK_SECONDS))
+        known = None
+        if self.epoch and not self.by_command:
+            known = Resume(epoch=self.epoch, since=self.seq)
         controller.start(lambda wire=self.wire: self._serve(controller, wire, known))  # type: ignore[misc]
         self.world.later(self.chance.expovariate(1 / CUT_EVERY_SECONDS), self.flap, self.wire)
 
     async def _serve(self, controller: Controller, wire: Wire, known: Resume | None) -> None:
         """What the address of the websocket does, without its HTTP."""
-        agent, screens = controller.house.team.agents[self.plan.id], self.world.screens(controller)
+        agent, screens = controller.house.team.agents[self.desk.plan.id], self.world.screens()
         socket = cast(web.WebSocketResponse, wire)
-        screen = Screen(agent, controller.house.team, cast(Any, SESSION), "secret", socket)
+        screen = line_end.Screen(
+            agent, controller.house.team, cast(Any, SESSION), "secret", socket, "fr"
+        )
         screens.add(screen)
         code = await screen.run(known)
         screens.remove(screen)
         self.world.closes[int(code)] += 1
-        self.world.later(0.01, self._closed, wire)
-
-    def _closed(self, wire: Wire) -> None:
-        """The line has closed this wire; the client may know better."""
-        self.cut(wire)
+        self.world.later(0.01, self.cut, wire)
 
     def flap(self, wire: Wire | None) -> None:
         """A wire is cut, at once or after a while in which its client reads nothing."""
         if wire is None or wire is not self.wire or self.world.healed:
             return
         seconds = 0.0
-        if self.chance.random() < STUCK_SHARE and wire.reads_again is None:
-            wire.reads_again = asyncio.Future(loop=self.world.loop)
+        if self.chance.random() < STUCK_SHARE:
             seconds = self.chance.uniform(*STUCK_SECONDS)
+            wire.stop_reading(self.chance.uniform(*STUCK_SECONDS))
         self.world.later(seconds, self.cut, wire)
 
     def cut(self, wire: Wire) -> None:
@@ -161,12 +207,17 @@ class FlappingDesk(Desk):
         wire.cut(UNNOTICED_SECONDS if unnoticed else chance.uniform(*NOTICED_SECONDS))
         long = chance.random() < LONG_AWAY_SHARE
         away = chance.uniform(*(LONG_AWAY_SECONDS if long else AWAY_SECONDS))
-        self.world.later(away, self._connect, wire.controller)
+        self.world.later(away, self.connect, wire.controller)
 
-    def controller_is_gone(self) -> None:
-        super().controller_is_gone()
+    def lose(self) -> None:
+        """The line is dead."""
         if self.wire is not None:
             self.wire.alive, self.wire = False, None
+
+    def say(self, op: str, **data: Any) -> None:
+        """Send a command, if the wire is there."""
+        if self.wire is not None and self.wire.alive:
+            self.wire.send(json.dumps({"op": op, "id": op, "data": data}))
 
     # -- what is told
 
@@ -176,8 +227,7 @@ class FlappingDesk(Desk):
             return
         frame = json.loads(text)
         if frame.get("op") == "result":
-            if not frame["ok"]:
-                self.world.refused[frame["error"]["code"]] += 1
+            self._answered(frame)
             return
         match frame["type"]:
             case "hello":
@@ -187,46 +237,137 @@ class FlappingDesk(Desk):
             case _:
                 self._numbered(frame)
 
+    def _wrong(self, text: str) -> None:
+        self.world.wrong.append(f"{self.desk.plan.id}: {text}")
+
     def _greeted(self, frame: dict[str, Any]) -> None:
         data = frame["data"]
-        self.next_epoch, self.missed_until = data["epoch"], data["last_seq"]
-        self.world.resumed += data["resumed"]
-        if not data["resumed"]:
+        last, resumed = data["last_seq"], data["resumed"]
+        owner = self.world.owners[data["epoch"]][0]
+        if owner != self.desk.plan.id:
+            self._wrong(f"the epoch of {owner}")
+        missed = self.world.missed(data["epoch"], self.seq, last) if self.epoch else None
+        due = missed if data["epoch"] == self.epoch and not self.by_command else None
+        if resumed != (due is not None):
+            self._wrong(f"resumed {resumed} after {self.seq}, due {due}")
+        if resumed and frame["seq"] != self.seq:
+            self._wrong(f"resumed at {frame['seq']}, not at {self.seq}")
+        self.world.met["resumed" if resumed else "all anew"] += 1
+        if self.epoch == data["epoch"] and missed is None:
+            self.world.met["too much missed"] += 1
+        self._due, self.next_epoch, self._asked_since = deque(due or ()), data["epoch"], None
+        if self.by_command and self.epoch == data["epoch"] and self.seq < last:
+            self._asked_since = self.seq, last
+            self.say("resume", epoch=self.epoch, since=self.seq)
+        if not resumed:
             self.epoch = ""
-        elif (data["epoch"], frame["seq"]) != (self.epoch, self.seq):
-            self.world.wrong.append(f"{self.plan.id} is resumed elsewhere: {frame}")
+
+    def _answered(self, frame: dict[str, Any]) -> None:
+        if not frame["ok"]:
+            self.world.refused[frame["error"]["code"]] += 1
+        if frame["id"] != "resume" or self._asked_since is None:
+            return
+        (since, until), self._asked_since = self._asked_since, None
+        told = {seq for epoch, seq in self.got if epoch == self.epoch}
+        missed = self.world.missed(self.epoch, since, self.seq)
+        anew = sum(epoch == self.epoch and seq >= until for epoch, seq, _ in self.snapshots[-2:])
+        lacking = set(missed or ()) - told
+        if anew < 2 and (missed is None or lacking):
+            self._wrong(f"asked for what came after {since}, not told {lacking or 'anything'}")
+        self.world.met["told by command" if anew < 2 else "all anew by command"] += 1
 
     def _shows_all(self, frame: dict[str, Any]) -> None:
         data = frame["data"]
         self.epoch, self.seq = self.next_epoch, frame["seq"]
-        self.presence = data["presence"]["presence"]
         call = data["call"] and data["call"]["id"]
         self.snapshots.append((self.epoch, self.seq, call))
-        if data["agent"]["id"] != self.plan.id:
-            self.world.wrong.append(f"{self.plan.id} is shown {data['agent']['id']}")
-        self.call = None
-        if call and data["call_state"] == "connected":
-            self._connected(call)
+        if data["agent"]["id"] != self.desk.plan.id:
+            self._wrong(f"shown {data['agent']['id']}")
+        self.desk.shows_all(data)
 
     def _numbered(self, frame: dict[str, Any]) -> None:
-        if not self.epoch or frame["seq"] != self.seq + 1:
-            self.world.wrong.append(f"{self.plan.id}: {frame['seq']} after {self.seq}")
-        self.seq = frame["seq"]
-        late = self.seq <= self.missed_until
-        self.got.append(Got(self.epoch, self.seq, frame["id"], late))
-        if frame["type"] == "presence.changed":
-            self.presence = frame["data"]["presence"]
-        at = datetime.fromisoformat(frame["time"])
-        message = Message(self.seq, frame["id"], frame["type"], at, frame["data"])
-        self.world.later(self.chance.uniform(0.001, 0.05), self._seen, self.controller, message)
+        seq, known = frame["seq"], self.world.known(self.epoch, frame["seq"])
+        if known is None or (known.id, known.type, known.data) != (
+            frame["id"],
+            frame["type"],
+            frame["data"],
+        ):
+            self._wrong(f"frame {seq} is not what was pushed")
+        missed = bool(self._due)
+        if self._asked_since is not None and seq <= self.seq:
+            missed = True  # asked for, or it has come already: the number tells
+            if (self.epoch, seq) in self.got:
+                self.world.met["came a second time"] += 1
+                return
+        elif seq != (self._due.popleft() if self._due else self.seq + 1):
+            self._wrong(f"{seq} after {self.seq}")
+        self.seq = max(self.seq, seq)
+        if (self.epoch, seq) in self.got:
+            self._wrong(f"told {seq} twice")
+        self.got[self.epoch, seq] = Got(self.epoch, seq, frame["id"], missed)
+        self.desk.is_told(self, frame)
 
-    def _offered(self, seq: int, data: dict[str, Any]) -> None:
-        offer = data["offer"]
-        self.shown[offer] += 1
-        pop = Pop(self.plan.id, data["call"]["id"], offer, self.world.loop.time())
-        self.pops[offer] = pop
-        self.world.later(self.chance.uniform(0.01, 0.2), self._ack, self.controller, seq, pop)
-        if self.chance.random() < DECLINED_SHARE:
+
+class FlappingDesk(Desk):
+    """An agent whose screens come and go."""
+
+    world: FlappingWorld
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        draw = self.chance.random()
+        count = 1 + (draw < SECOND_SHARE) + (draw < THIRD_SHARE)
+        self.clients = [Client(self, number) for number in range(count)]
+        self.presence = "LOGGED_OUT"  # as the screens show
+        self.shown: Counter[tuple[int, str]] = Counter()  # offers, by client
+        self.declined: set[str] = set()
+
+    def controller_is_there(self, controller: Controller) -> None:
+        for client in self.clients:
+            self.world.later(self.chance.uniform(0.05, 1.5), self._opens, client, controller)
+
+    def _opens(self, client: Client, controller: Controller) -> None:
+        if controller is self.world.controller:
+            self.controller = controller
+            self.agent = controller.house.team.agents[self.plan.id]
+            client.connect(controller)
+
+    def controller_is_gone(self) -> None:
+        super().controller_is_gone()
+        for client in self.clients:
+            client.lose()
+
+    def shows_all(self, data: dict[str, Any]) -> None:
+        """A screen was told all that is true."""
+        self.presence = data["presence"]["presence"]
+        self.call = None
+        if data["call"] and data["call_state"] == "connected":
+            self._connected(data["call"]["id"])
+
+    def is_told(self, client: Client, frame: dict[str, Any]) -> None:
+        """A screen was told a frame; it shows it a moment later."""
+        data = frame["data"]
+        match frame["type"]:
+            case "call.offered":
+                late = self.chance.uniform(0.01, 0.25)
+                self.world.later(late, self._shows, client, frame["seq"], data)
+            case "presence.changed":
+                self.presence = data["presence"]
+            case "call.withdrawn":
+                self._over(data["offer"])
+            case "call.connected":
+                self._connected(data["call"]["id"])
+            case "call.ended":
+                self.call = None
+
+    def _shows(self, client: Client, seq: int, data: dict[str, Any]) -> None:
+        now, offer = self.world.loop.time(), data["offer"]
+        self.shown[self.clients.index(client), offer] += 1
+        pop = self.pops.setdefault(offer, Pop(self.plan.id, data["call"]["id"], offer, now))
+        if client.wire is not None:
+            pop.acked_at = pop.acked_at or now
+            client.say("ack", seq=seq)
+        if offer not in self.declined and self.chance.random() < DECLINED_SHARE:
             self.declined.add(offer)
             self._decide_later(self.chance.uniform(0.1, 0.6), pop.call, Decline())
 
@@ -239,22 +380,13 @@ class FlappingDesk(Desk):
 
     # -- what is said
 
-    def _say_to_the_line(self, op: str, **data: Any) -> None:
-        if self.wire is not None and self.wire.alive:
-            self.wire.send(json.dumps({"op": op, "id": op, "data": data}))
-
-    def _ack(self, controller: Controller, seq: int, pop: Pop) -> None:
-        if self.controller is controller and self.wire is not None:
-            pop.acked_at = pop.acked_at or self.world.loop.time()
-            self._say_to_the_line("ack", seq=seq)
-
     def _choose(self, presence: Presence, reason: str | None = None) -> None:
-        self._say_to_the_line("presence.set", presence=presence.value, reason=reason)
+        self.chance.choice(self.clients).say("presence.set", presence=presence.value, reason=reason)
 
     def _decide(self, controller: Controller, call: str, decision: Decision) -> None:
         if self.controller is controller:
             op = "call.decline" if isinstance(decision, Decline) else "call.end"
-            self._say_to_the_line(op, call=call)
+            self.chance.choice(self.clients).say(op, call=call)
 
     def _connected(self, call: str) -> None:
         if self.call != call:
@@ -277,16 +409,17 @@ class FlappingWorld(World):
     def __init__(self, plan: Plan, seed: str) -> None:
         super().__init__(plan, seed)
         self.wrong: list[str] = []
-        self.cuts = self.resumed = 0
+        self.cuts = 0
+        self.met: Counter[str] = Counter()
         self.closes: Counter[int] = Counter()
         self.refused: Counter[str] = Counter()
         self.owners: dict[str, tuple[str, int]] = {}  # epoch -> agent, number of the life
-        self.pushed: dict[str, list[Message]] = defaultdict(list)  # by epoch
-        self._screens: dict[int, Screens] = {}
+        self.pushed: dict[str, list[Pushed]] = defaultdict(list)  # by epoch
+        self._screens: dict[int, line_end.Screens] = {}
 
-    def screens(self, controller: Controller) -> Screens:
-        """The screens that are open at one life of the controller."""
-        return self._screens.setdefault(id(controller), Screens())
+    def screens(self) -> line_end.Screens:
+        """The screens that are open at this life of the controller."""
+        return self._screens.setdefault(len(self.lives), line_end.Screens())
 
     def _begin(self) -> None:
         super()._begin()
@@ -295,36 +428,45 @@ class FlappingWorld(World):
 
     def _agent(self, plan: AgentPlan) -> Agent:
         agent = super()._agent(plan)
-        self.owners[agent.outbox.epoch] = agent.id, len(self.lives)
+        agent.outbox = NotedOutbox(self, agent.id)
         return agent
 
-    def was_pushed(self, epoch: str, message: Message) -> None:
+    def was_pushed(self, epoch: str, frame: Pushed) -> None:
         """A frame was told to somebody's screens; some are cut just then."""
-        self.pushed[epoch].append(message)
-        agent, _ = self.owners[epoch]
-        desk = self.desks[agent]
-        if message.type == "call.offered" and desk.chance.random() < CUT_AT_A_POP:
-            self.later(desk.chance.uniform(*POP_SECONDS), desk.flap, desk.wire)
+        self.pushed[epoch].append(frame)
+        desk = self.desks[self.owners[epoch][0]]
+        if frame.type == "call.offered":
+            for client in desk.clients:
+                if desk.chance.random() < CUT_AT_A_POP:
+                    self.later(desk.chance.uniform(*POP_SECONDS), client.flap, client.wire)
+
+    def known(self, epoch: str, seq: int) -> Pushed | None:
+        """What was pushed with that number."""
+        frames = self.pushed.get(epoch, [])
+        return frames[seq - 1] if 0 < seq <= len(frames) else None
+
+    def missed(self, epoch: str, since: int, until: int) -> list[int] | None:
+        """What to tell who has seen ``since``, once ``until`` were pushed. None: too many."""
+        frames = self.pushed.get(epoch, [])[:until]
+        kept = [frame.seq for frame in frames if not frame.replaces]
+        if len(kept) > KEPT_MAX and since < kept[-KEPT_MAX - 1]:
+            return None
+        last = {frame.type: frame.seq for frame in frames if frame.replaces}
+        return [seq for seq in sorted([*kept, *last.values()]) if seq > since]
 
 
 @contextmanager
-def recorded(world: FlappingWorld) -> Iterator[None]:
-    """Have every frame that the line pushes written down, whether anybody gets it or not."""
-    push = Outbox.push
-
-    def noted(outbox: Outbox, type_: str, data: dict[str, Any]) -> Message:
-        message = push(outbox, type_, data)
-        world.was_pushed(outbox.epoch, message)
-        return message
-
-    Outbox.push = noted  # type: ignore[method-assign]
+def small_limits() -> Iterator[None]:
+    """So few frames kept and queued that a short absence is too long."""
+    before = agents.MESSAGES_KEPT_MAX, line_end.FRAMES_QUEUED_MAX
+    agents.MESSAGES_KEPT_MAX, line_end.FRAMES_QUEUED_MAX = KEPT_MAX, QUEUED_MAX
     try:
         yield
     finally:
-        Outbox.push = push  # type: ignore[method-assign]
+        agents.MESSAGES_KEPT_MAX, line_end.FRAMES_QUEUED_MAX = before
 
 
-def a_plan(seed: str, callers: int, agents: int) -> Plan:
+def a_plan(seed: str, callers: int, people: int) -> Plan:
     """So many callers, whom most agents decline; the controller dies twice."""
     chance = Random(f"{seed}/flapping")
     at, coming = 3.0, []
@@ -333,10 +475,17 @@ def a_plan(seed: str, callers: int, agents: int) -> Plan:
         patience = chance.uniform(30, 100)
         coming.append(CallerPlan(at, patience, 60.0, number=f"0199{number:06}"))
     roles, languages = frozenset({"regulator"}), frozenset({"fr"})
-    team = [AgentPlan(f"agent{n:02}", roles, languages, steady=True) for n in range(agents)]
+    team = [AgentPlan(f"agent{n:02}", roles, languages, steady=True) for n in range(people)]
     ends = sorted(chance.uniform(10, at) for _ in range(2))
     crashes = tuple(Fault(end, "crash", steps=chance.randint(0, 300)) for end in ends)
-    return Plan(tuple(coming), tuple(team), crashes, database="away")
+    return Plan(
+        tuple(coming),
+        tuple(team),
+        crashes,
+        any_order=True,
+        database="away",
+        quiet_seconds=LONG_AWAY_SECONDS[1] + 5,  # whoever is away comes back
+    )
 
 
 @dataclass
@@ -344,86 +493,73 @@ class Tally:
     """What was lived through, so that nothing was proved by nothing happening."""
 
     pops: int = 0
-    told: int = 0  # of those, to the agent's client as a frame
-    late: int = 0  # … after a cut, by resuming
-    in_snapshot: int = 0  # … by a snapshot that shows the call
-    over_before: int = 0  # … over by the time of the snapshot that replaced them
-    died: int = 0  # … with the life of the controller that made them
     rings: int = 0
     cuts: int = 0
-    resumed: int = 0
     lives: int = 0
+    fates: Counter[str] = field(default_factory=Counter)  # of each pop at each screen of its agent
+    met: Counter[str] = field(default_factory=Counter)
+    closes: Counter[int] = field(default_factory=Counter)
 
 
 def judge(world: FlappingWorld, tally: Tally) -> list[str]:
     """What was lost, doubled, told to somebody else, or rung unseen; counts the rest."""
     wrong = list(world.wrong) + [text for _, text in world.troubles]
-    tally.cuts, tally.resumed = tally.cuts + world.cuts, tally.resumed + world.resumed
+    wrong += [repr(one.get("exception", one))[:300] for one in world.loop.trouble]
+    tally.cuts += world.cuts
     tally.lives += len(world.lives)
+    tally.met += world.met
+    tally.closes += world.closes
     offers: dict[str, str] = {}
-    for epoch, messages in world.pushed.items():
+    for epoch, frames in world.pushed.items():
         agent, life = world.owners[epoch]
-        desk = world.desks[agent]
-        got = [one for one in desk.got if one.epoch == epoch]
-        told = {one.seq: one for one in got}
-        if len(told) < len(got):
-            wrong.append(f"{agent} was told twice: {Counter(o.seq for o in got).most_common(3)}")
-        for message in messages:
-            if message.type == "call.offered":
-                offers[message.data["offer"]] = agent
-                wrong += _fate(tally, desk, epoch, message, told.get(message.seq), messages, life)
+        for pop in (frame for frame in frames if frame.type == "call.offered"):
+            tally.pops += 1
+            offers[pop.data["offer"]] = agent
+            if f"-{agent}-" not in pop.data["offer"]:
+                wrong.append(f"{agent} is offered {pop.data['offer']}")
+            for client in world.desks[agent].clients:
+                fate = _fate(client, epoch, pop, world.lives[life].ended_at is not None)
+                tally.fates[fate] += 1
+                if fate == "lost":
+                    wrong.append(f"{agent} never knew of {pop.data['offer']}")
     for agent, desk in world.desks.items():
-        wrong += [f"{agent} was told of {o}" for o in desk.shown if offers.get(o) != agent]
-        wrong += [f"{agent} saw {o} {n} times" for o, n in desk.shown.items() if n > 1]
-        strangers = {one.epoch for one in desk.got if world.owners[one.epoch][0] != agent}
-        wrong += [f"{agent} was told frames of {world.owners[epoch]}" for epoch in strangers]
+        wrong += [f"{agent} was told of {o}" for _, o in desk.shown if offers.get(o) != agent]
+        wrong += [f"{agent} saw {o} {n} times" for (_, o), n in desk.shown.items() if n > 1]
     for at, ring in world.rings:
         if ring.channel_id in offers:
             tally.rings += 1
-            pop = world.desks[ring.name].pops.get(ring.channel_id)
-            if pop is None or pop.acked_at is None or pop.acked_at > at:
+            seen = world.desks[ring.name].pops.get(ring.channel_id)
+            if seen is None or seen.acked_at is None or seen.acked_at > at:
                 wrong.append(f"{ring.channel_id} rang before it was seen")
     return wrong
 
 
-def _fate(
-    tally: Tally,
-    desk: FlappingDesk,
-    epoch: str,
-    pop: Message,
-    told: Got | None,
-    messages: list[Message],
-    life: int,
-) -> Iterator[str]:
-    """What became of one pop: told, shown in a snapshot, over by then, or dead with its line."""
-    tally.pops += 1
-    snapshots = [(seq, call) for e, seq, call in desk.snapshots if e == epoch and seq >= pop.seq]
-    if told is not None:
-        tally.told += 1
-        tally.late += told.resumed
-        if told.id != pop.id:
-            yield f"{pop.data['offer']} came as another frame"
-    elif snapshots:
-        seq, call = snapshots[0]
-        over = [m for m in messages if m.type == "call.withdrawn" and pop.seq < m.seq <= seq]
+def _fate(client: Client, epoch: str, pop: Pushed, line_died: bool) -> str:
+    """What became of one pop at one screen."""
+    if (got := client.got.get((epoch, pop.seq))) is not None:
+        return "told after a cut" if got.missed else "told"
+    shown = [(seq, call) for e, seq, call in client.snapshots if e == epoch and seq >= pop.seq]
+    if shown:
+        seq, call = shown[0]
         if call == pop.data["call"]["id"]:
-            tally.in_snapshot += 1
-        elif over:
-            tally.over_before += 1
-        else:
-            yield f"{pop.data['offer']} is in no snapshot"
-    elif desk.world.lives[life].ended_at is not None:
-        tally.died += 1
-    else:
-        yield f"{pop.data['offer']} was lost"
+            return "in a snapshot"
+        frames = client.world.pushed[epoch][pop.seq : seq]
+        return "over before the snapshot" if any(_ends(f, pop) for f in frames) else "lost"
+    return "died with its line" if line_died else "lost"
 
 
-def live(seed: str, callers: int, agents: int, tally: Tally) -> list[str]:
+def _ends(frame: Pushed, pop: Pushed) -> bool:
+    if frame.type == "call.withdrawn":
+        return bool(frame.data["offer"] == pop.data["offer"])
+    return frame.type == "call.ended" and bool(frame.data["call"]["id"] == pop.data["call"]["id"])
+
+
+def live(seed: str, callers: int, people: int, tally: Tally) -> list[str]:
     """Live through one world; returns what was wrong."""
-    world = FlappingWorld(a_plan(seed, callers, agents), seed)
-    try:
-        with recorded(world):
+    with small_limits():
+        world = FlappingWorld(a_plan(seed, callers, people), seed)
+        try:
             world.run()
-        return [f"{seed}: {one}" for one in judge(world, tally)]
-    finally:
-        world.close()
+            return [f"{seed}: {one}" for one in judge(world, tally)]
+        finally:
+            world.close()

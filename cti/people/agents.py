@@ -75,7 +75,7 @@ class Outbox:
         self._kept: deque[Message] = deque(maxlen=MESSAGES_KEPT_MAX)
         self._latest: dict[str, Message] = {}  # of the kinds that say all anew, by type
         self._forgotten = 0  # the highest number that is no longer kept
-        self._screens: set[Callable[[Message], None]] = set()
+        self._screens: dict[Callable[[Message], None], None] = {}  # told in the order they came
         self._acks: dict[int, asyncio.Future[None]] = {}
         self._acked = 0
 
@@ -87,11 +87,12 @@ class Outbox:
     def push(self, type_: str, data: dict[str, Any], *, says_all: bool = False) -> Message:
         """Number a message, keep it for screens that come back, hand it to every open screen.
 
-        Of a kind that ``says_all`` anew each time, only the last is kept.
+        Of a kind that ``says_all`` anew each time, only the last is kept. Its data is made for
+        this frame alone, and changed by nobody: it may be long, and is not copied.
         """
         self.last_seq += 1
         # A copy: what is told again must be what was told, though the call's sheet has changed.
-        told = copy.deepcopy(data)
+        told = data if says_all else copy.deepcopy(data)
         message = Message(self.last_seq, uuid.uuid4().hex, type_, clock.now(), told)
         if says_all:
             self._latest[type_] = message
@@ -108,8 +109,8 @@ class Outbox:
 
         ``show`` must not block: a slow screen keeps its own bounded queue.
         """
-        self._screens.add(show)
-        return lambda: self._screens.discard(show)
+        self._screens[show] = None
+        return lambda: self._screens.pop(show, None)
 
     def since(self, seq: int) -> list[Message] | None:
         """The messages after ``seq``, or None when some of them are no longer kept."""

@@ -312,6 +312,8 @@ class Screen:
         self._queue_text(_text(message), message.seq)
 
     def _queue_text(self, text: str, seq: int = 0) -> None:
+        if self._stopped.done():
+            return  # one frame may have found no room: after it none may leave, or it would be lost
         try:
             self._queue.put_nowait((seq, text))
         except asyncio.QueueFull:

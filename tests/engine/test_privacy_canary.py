@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import subprocess
 from pathlib import Path
 
 from cti.records.database import create_database
@@ -14,6 +13,7 @@ from cti.records.privacy import Keys
 from cti.records.privacy import Phone as Number
 from cti.records.record import Records
 from tests.line import NUMBER, Desk, Line
+from tests.traces import written
 
 CALLER_HZ, ROSA_HZ, LEA_HZ = 440, 800, 1200
 CANARY = "0639980123"
@@ -39,26 +39,6 @@ def processes() -> bytes:
         except OSError:
             continue
     return b"\n".join(rows)
-
-
-def written(line: Line) -> dict[str, bytes]:
-    """Every file of the line but its sounds, and what the engine has said."""
-    data = line.settings.data
-    places = {
-        str(path): path.read_bytes()
-        for path in data.rglob("*")
-        if path.is_file() and not path.is_relative_to(line.sounds)
-    }
-    places |= {f"the name of {path}": str(path).encode() for path in data.rglob("*")}
-    places["the engine's messages"] = line.engine("logs").encode()
-    container = subprocess.run(
-        ["docker", "ps", "-q", "--filter", f"volume={line.sounds}"],
-        check=True, capture_output=True, text=True,
-    ).stdout.split()  # fmt: skip
-    assert len(container) == 1
-    output = subprocess.run(["docker", "logs", *container], check=True, capture_output=True)
-    places["the container's output"] = output.stdout + output.stderr
-    return places
 
 
 def shown(desks: list[Desk]) -> dict[str, bytes]:

@@ -6,9 +6,16 @@ import pytest
 
 from cti.simulation import run
 from tests import flapping
+from tests.simulated import printed_with_other_hashes
 
 POPS = 10_000
-CALLERS, AGENTS = 40, 30
+CALLERS, PEOPLE = 40, 30
+SAME_TWICE = """
+from tests import flapping
+tally = flapping.Tally()
+wrong = flapping.live("flapping/same", 12, 8, tally)
+print(wrong, tally.pops, tally.cuts, sorted(tally.fates.items()), sorted(tally.met.items()))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -19,24 +26,28 @@ def frames_are_as_promised() -> None:
 @pytest.mark.timeout(300)
 def test_ten_thousand_pops_reach_who_is_concerned_once_though_sockets_flap() -> None:
     tally, wrong, world = flapping.Tally(), [], 0
-    with run.unhurried():
-        while tally.pops < POPS:
-            wrong += flapping.live(f"flapping/{world}", CALLERS, AGENTS, tally)
-            world += 1
+    while tally.pops < POPS and not wrong:
+        with run.unhurried():
+            wrong += flapping.live(f"flapping/{world}", CALLERS, PEOPLE, tally)
+        world += 1
     assert wrong == [], f"{len(wrong)}; {wrong[:5]}"
     # And it was not for want of trying.
-    assert tally.cuts > 3000
-    assert tally.resumed > 3000
-    assert tally.late > 500, "pops missed, and told after the cut"
-    assert tally.rings > 5000, "each after its own agent's ack"
-    assert tally.lives > 20
-    assert tally.told + tally.in_snapshot + tally.over_before + tally.died == tally.pops
-    assert tally.died < 100
+    assert tally.cuts > 4500
+    assert tally.lives > 30
+    assert tally.rings > 7000, "each after its own agent's ack"
+    fates, met, closes = tally.fates, tally.met, tally.closes
+    assert fates["told after a cut"] > 1000
+    assert fates["in a snapshot"] + fates["over before the snapshot"] > 150
+    assert fates["died with its line"] < 250
+    assert met["resumed"] > 2000
+    assert met["told by command"] > 800
+    assert met["came a second time"] > 100
+    assert met["too much missed"] + met["all anew by command"] > 80
+    assert closes[4008] > 60, "a queue was full"
+    assert closes[4009] > 15, "a sixth screen was opened"
 
 
-def test_the_same_seed_lives_through_the_same_cuts() -> None:
-    tallies = [flapping.Tally(), flapping.Tally()]
-    for tally in tallies:
-        assert flapping.live("flapping/same", 6, 5, tally) == []
-    assert tallies[0] == tallies[1]
-    assert tallies[0].cuts > 10
+def test_the_same_seed_lives_through_the_same_cuts_in_any_process() -> None:
+    one, other = printed_with_other_hashes(SAME_TWICE)
+    assert one == other
+    assert one.startswith("[] ")

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 import pytest_asyncio
@@ -237,6 +238,27 @@ async def test_a_screen_that_was_too_slow_is_closed_and_resumes_without_a_loss(
     total = FRAMES_QUEUED_MAX + 60
     seen += await numbers(again, total - len(seen))
     assert seen == list(range(1, total + 1))
+
+
+async def test_after_a_frame_that_found_no_room_none_leaves(
+    house: House, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = await greeted(house, client)
+    monkeypatch.setattr(screens.web.WebSocketResponse, "send_str", AsyncMock(side_effect=never))
+    house.told_presence("rosa", 1)  # is being sent, for ever
+    await asyncio.sleep(0.05)
+    [open_] = house.app[SCREENS].of("rosa")
+    assert isinstance(open_, screens.Screen)
+    house.told_presence("rosa", FRAMES_QUEUED_MAX + 1)  # the last of them finds no room
+    open_._queue.get_nowait()  # now there would be room, before anything has been closed
+    house.told_presence("rosa", 1)
+    left = [open_._queue.get_nowait()[0] for _ in range(open_._queue.qsize())]
+    assert left[-1] == house.agent("rosa").outbox.last_seq - 2
+    assert await screen.close_code() == 4008
+
+
+async def never(_: str) -> None:
+    await asyncio.Event().wait()
 
 
 async def test_a_dead_screen_is_noticed_by_the_heartbeat_and_keeps_nothing_open(
