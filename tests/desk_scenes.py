@@ -312,6 +312,47 @@ async def engine_away(desk: Desk) -> None:
     await expect(desk.page.locator("#handset")).to_have_attribute("data-state", "engine_away")
 
 
+async def phone_ready(desk: Desk) -> None:
+    """This page is the phone; its sound is being chosen."""
+    await arrive(desk)
+    await desk.page.locator("#phone-open").click()
+    await expect(desk.page.locator("#handset")).to_have_attribute("data-state", "ready")
+    await desk.page.locator("#handset details summary").click()
+
+
+async def phone_elsewhere(desk: Desk) -> None:
+    """Another tab is the phone."""
+    await phone_ready(desk)
+    other = await desk.page.context.new_page()
+    await other.goto(desk.address)
+    await other.locator("#handset button").first.click()
+    await expect(other.locator("#handset")).to_have_attribute("data-state", "ready")
+    await desk.page.bring_to_front()
+    await expect(desk.page.locator("#handset")).to_have_attribute("data-state", "elsewhere")
+
+
+async def checked(desk: Desk) -> None:
+    """A check that finds the line out of reach."""
+    await phone_ready(desk)
+    await desk.page.locator("#handset button").first.click()
+    await expect(desk.page.locator("#check .verdict")).to_be_visible(timeout=15_000)
+
+
+async def locked(desk: Desk) -> None:
+    """The desk is locked during a talk."""
+    await talk(desk, "lea", 6, tier="listeners", handover=HANDOVER)
+    await desk.page.keyboard.press("Shift+F8")
+    await expect(desk.page.locator("#locked")).to_be_visible()
+
+
+async def locked_ringing(desk: Desk) -> None:
+    """Somebody calls while the desk is locked."""
+    await arrive(desk, "lea")
+    await desk.page.keyboard.press("Shift+F8")
+    await expect(desk.page.locator("#locked")).to_be_visible()
+    desk.house.offer("lea", tier="listeners", handover=HANDOVER)
+
+
 async def wrong_password(desk: Desk) -> None:
     """The door, after a mistake."""
     await desk.page.goto(f"{desk.address}/login")
@@ -364,6 +405,10 @@ SCENES: dict[str, Scene] = {
     )
 }
 DOORS: dict[str, Scene] = {one.__name__: one for one in (door, wrong_password, not_found)}
+# Those that need a telephone system, or that hide what the others show.
+ALONE: dict[str, Scene] = {
+    one.__name__: one for one in (phone_ready, phone_elsewhere, checked, locked, locked_ringing)
+}
 README = ("offered", "orienting", "silent", "resting")
 
 
