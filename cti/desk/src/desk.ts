@@ -337,7 +337,7 @@ function offeredHeadline(): [string, string, string] {
   return [say("Un appel pour vous", "A call for you"),
     listening() ? say("Quelqu'un souhaite être écouté", "Somebody would like to be listened to")
       : say("Quelqu'un appelle la ligne", "Somebody is calling the line"),
-    canAnswer() ? say("Votre navigateur sonne : choisissez Répondre.", "Your browser is ringing: choose Answer.")
+    canAnswer() ? say("Votre navigateur sonne : choisissez Répondre, ou la touche F3.", "Your browser is ringing: choose Answer, or press F3.")
       : say("Votre téléphone sonne : décrochez pour répondre.", "Your phone is ringing: pick it up to answer.")];
 }
 

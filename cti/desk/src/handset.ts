@@ -1,9 +1,9 @@
 // My telephone: what this browser is to the line, how it rings, and what becomes of it by itself
 // (devices unplugged, a machine that slept, another tab).
 
-import { html, nothing, render, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { Check } from "./check.js";
-import { $, desk, notice, show } from "./page.js";
+import { $, desk, notice, show, redraw } from "./page.js";
 import { BrowserPhone, browserKind, type Quality } from "./phone.js";
 import { ELSEWHERE, MICROPHONE, WAKE } from "./phonewords.js";
 import { Ring } from "./ring.js";
@@ -28,6 +28,7 @@ const loadedAgain = () => talkBefore !== null && performance.now() < BACK_SECOND
 const others = new BroadcastChannel("fil.phone"); // other tabs of the same desk
 const ring = new Ring();
 let quality: Quality | null = null;
+let answeredAhead: string | null = null; // the sheet comes before the ring: its offer, answered then
 let elsewhereRings = false; // the tab that is the phone does
 let rendered: () => void = () => {};
 
@@ -56,7 +57,7 @@ export const phone = new BrowserPhone(
       if (news === "back") window.setTimeout(() => $("device").textContent === MICROPHONE.back && show($("device"), ""), BACK_TOLD_MS);
       void lookAround();
     },
-    returned: () => loadedAgain() && desk.call?.id === talkBefore,
+    awaited: (offer) => offer === answeredAhead || loadedAgain() && desk.call?.id === talkBefore,
   },
   $<HTMLAudioElement>("voice"),
   document.querySelector<HTMLMetaElement>("meta[name=csrf]")?.content ?? "",
@@ -92,14 +93,15 @@ async function woke(): Promise<void> {
     : ["READY", "RESERVED", "TALKING", "WRAP_UP"].includes(desk.presence?.presence) ? WAKE.ready : WAKE.not_available);
 }
 
-// Whether "answer" does anything: this browser rings, or the tab that is the phone.
+// Whether "answer" does anything: this browser rings or is about to, or the tab that is the phone.
 export function canAnswer(): boolean {
-  return phone.ringing !== null || elsewhereRings;
+  return phone.ringing !== null || elsewhereRings || phone.state === "ready";
 }
 
 export function answer(): void {
   if (phone.ringing !== null) phone.answer();
-  else others.postMessage("answer");
+  else if (elsewhereRings) others.postMessage("answer");
+  else answeredAhead = desk.offer;
 }
 
 // What a page loaded again must know of the talk, and nobody after it.
@@ -144,7 +146,7 @@ async function leave(): Promise<void> {
 }
 
 function draw(): void {
-  render(card(), $("handset"));
+  redraw($("handset"), card());
   $("handset").dataset.state = phone.state;
   sound.draw(phone.state === "ready" || phone.state === "cut");
   $("quality").hidden = !(phone.talking && quality && desk.stage === "connected");

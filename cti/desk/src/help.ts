@@ -1,9 +1,9 @@
 // "I need help now": one button for who is alone with something heavy, and who sees to them.
 
-import { html, nothing, render, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import type { Events, HelpAsked, HelpWaiting } from "./frames.js";
 import { language, say } from "./language.js";
-import { $, desk, hour, notice } from "./page.js";
+import { $, desk, hour, notice, redraw } from "./page.js";
 import { command } from "./wire.js";
 
 const WORDS = {
@@ -64,7 +64,7 @@ export function receiveOfHelp(type: keyof Events, data: unknown): boolean {
 
 export function renderHelp(): void {
   $("help").dataset.asked = String(mine !== null || others.length > 0);
-  render(view(), $("help"));
+  redraw($("help"), view());
 }
 
 function view(): TemplateResult {

@@ -3,6 +3,7 @@
 // Everything shown is written with textContent.
 
 import type { CallCameBack, CallView, DutyView, PresenceView, Snapshot, Suggestion, TeamAlert } from "./frames.js";
+import { render, type TemplateResult } from "lit";
 import { language, say } from "./language.js";
 
 // An element of the page, by its id. Throws when the page has none: page and script belong together.
@@ -126,4 +127,12 @@ export function byName(a: { name: string }, b: { name: string }): number {
 
 export function sincePresence(): number {
   return (Date.now() - desk.clockAheadMs - Date.parse(desk.presence.since)) / 1000;
+}
+
+// Draws a part anew. When what had the keyboard in it is gone, the first thing to press there has
+// it: else who works without a mouse would be sent back to the top of the page.
+export function redraw(part: HTMLElement, template: TemplateResult): void {
+  const had = part.contains(document.activeElement);
+  render(template, part);
+  if (had && !part.contains(document.activeElement)) part.querySelector("button")?.focus();
 }

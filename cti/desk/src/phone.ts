@@ -33,7 +33,8 @@ export interface PhoneListener {
   stopped(): void; // no longer rings
   quality(quality: Quality): void;
   microphone(news: MicrophoneNews): void;
-  returned(): boolean; // whether the call that rings is the one this page had before it was loaded
+  awaited(offer: string): boolean; // whether to answer at once: by a key pressed as the sheet came,
+  // or because it is the call that this page had before it was loaded
 }
 
 const ICE_MS_MAX = 300; // a server of addresses that does not answer must not delay an answer
@@ -308,7 +309,7 @@ export class BrowserPhone {
     session.on("ended", () => this.#over(session));
     session.on("failed", () => this.#over(session));
     this.ringing = check ? "check" : request.getHeader(OFFER) ?? "";
-    if (check || this.listener.returned()) return this.answer();
+    if (check || this.listener.awaited(this.ringing)) return this.answer();
     this.listener.rings(this.ringing);
     this.listener.changed();
   }

@@ -1,11 +1,11 @@
 // The regulator's desk: who waits, as cards; to take somebody, send them elsewhere, or say that
 // they are in danger, each in one click.
 
-import { html, nothing, render, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { Events, WaitingCard } from "./frames.js";
 import { say } from "./language.js";
-import { $, desk, lasting } from "./page.js";
+import { $, desk, lasting, redraw } from "./page.js";
 import { LANGUAGES, ROLES } from "./words.js";
 import { command } from "./wire.js";
 
@@ -52,7 +52,7 @@ export function receiveOfWaiting(type: keyof Events, data: unknown): boolean {
 
 export function renderWaiting(): void {
   $("waiting").hidden = !regulates;
-  if (regulates) render(view(), $("waiting"));
+  if (regulates) redraw($("waiting"), view());
 }
 
 function view(): TemplateResult {
