@@ -138,6 +138,10 @@ async def test_a_socket_cut_in_a_talk_is_heard_by_nobody(line: Line, browser: Br
         await expect(rosa.page.get_by_text("Prêt dans ce navigateur")).to_be_visible(timeout=15_000)
         await asyncio.sleep(2)
         await call.hears(ROSA_HZ, 3)
+        await rosa.page.evaluate("dispatchEvent(new Event('online'))")  # another network
+        await expect(rosa.page.locator("#notice")).to_contain_text("votre appel continue")
+        await asyncio.sleep(2)
+        await call.hears(ROSA_HZ, 3)
         await rosa.hears(CALLER_HZ)
         assert silent_seconds(call, began) <= SILENT_SECONDS_MAX
         await call.hang_up()

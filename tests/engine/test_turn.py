@@ -153,7 +153,7 @@ async def test_the_relay_serves_who_was_lent_a_password_and_reaches_the_engine_a
             refused = [late.allocate(), wrong.allocate()]
         with TurnClient(at, name, password) as client:
             found = {"lent": client.allocate(), "refused": refused}
-            peers = ["127.0.0.1", "127.0.0.2", "10.0.0.1", "192.168.1.1", "192.0.2.7", "224.0.0.1"]
+            peers = ["127.0.0.1", "127.0.0.2", "10.0.0.1", "192.168.1.1", "9.9.9.9", "224.0.0.1"]
             return found | {peer: client.permit(peer) for peer in peers}
 
     answers = await asyncio.to_thread(asked)

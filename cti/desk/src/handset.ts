@@ -89,7 +89,7 @@ async function woke(): Promise<void> {
   if (!["ready", "cut"].includes(phone.state)) return;
   notice(WAKE.trying);
   const reached = await phone.wake();
-  notice(!reached ? WAKE.not_yet
+  notice(!reached ? WAKE.not_yet : phone.talking ? WAKE.talking
     : ["READY", "RESERVED", "TALKING", "WRAP_UP"].includes(desk.presence?.presence) ? WAKE.ready : WAKE.not_available);
 }
 

@@ -204,12 +204,12 @@ export class BrowserPhone {
   }
 
   // Another microphone in the place of the one before. A talk goes on, in silence where there is
-  // none: the engine would take a phone that sends nothing for one that is no more.
+  // none: the engine still hears from the connection, and does not end it.
   async #listenAgain(wanted?: string): Promise<boolean> {
     const trouble = await this.#listen(wanted);
     if (trouble) this.microphone = null;
     const sender = this.#session?.connection?.getSenders()[0];
-    await sender?.replaceTrack(this.microphone?.getAudioTracks()[0] ?? silence());
+    await sender?.replaceTrack(this.microphone?.getAudioTracks()[0] ?? null);
     if (this.#ua) this.#become(trouble ?? (this.#ua.isRegistered() ? "ready" : "cut"));
     return !trouble;
   }
@@ -342,14 +342,6 @@ export class BrowserPhone {
     this.#before = measured.totals;
     this.listener.quality(measured.quality);
   }
-}
-
-let silent: MediaStreamTrack | undefined;
-
-// What to send where there is no microphone.
-function silence(): MediaStreamTrack | null {
-  silent ??= new AudioContext().createMediaStreamDestination().stream.getAudioTracks()[0];
-  return silent ?? null;
 }
 
 function pause(ms: number): Promise<void> {

@@ -45,6 +45,9 @@ export const WAKE = {
   ready: say(
     "Votre téléphone est de nouveau relié : les appels peuvent arriver.",
     "Your phone is connected again: calls can come."),
+  talking: say(
+    "Votre téléphone est de nouveau relié : votre appel continue.",
+    "Your phone is connected again: your call goes on."),
   not_available: say(
     "Votre téléphone est de nouveau relié. Les appels arriveront quand vous choisirez « Disponible ».",
     "Your phone is connected again. Calls will come once you choose “Available”."),
