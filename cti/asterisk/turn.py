@@ -75,8 +75,11 @@ def turn_values(settings: Settings) -> dict[str, str]:
 
 def _address(name: str, text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     try:
-        return ipaddress.ip_address(text)
+        found = ipaddress.ip_address(text)
     except ValueError:
+        found = None
+    if found is None or found.is_unspecified:  # "any" leads to loopback too
         raise SettingsError(
             f"{name}={text}: an address of this machine is expected, for example 203.0.113.5."
-        ) from None
+        )
+    return found

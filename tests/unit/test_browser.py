@@ -171,6 +171,7 @@ def test_our_own_relay_of_sound_leads_to_the_engine_and_nowhere_else(own_relay: 
         ({"media_address": "127.0.0.1"}, "loopback"),
         ({"turn_address": "127.0.0.1"}, "loopback"),
         ({"turn_address": "everywhere"}, "FIL_TURN_ADDRESS=everywhere"),
+        ({"media_address": "0.0.0.0"}, "FIL_MEDIA_ADDRESS=0.0.0.0"),
         ({"turn_url": ""}, "FIL_TURN_URL"),
         ({"turn_url": "turn:a\ncli"}, "FIL_TURN_URL"),
         ({"trunk_addresses": "192.0.2.1, 203.0.113.9"}, "FIL_TRUNK_ADDRESSES"),
