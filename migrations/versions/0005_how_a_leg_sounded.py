@@ -21,7 +21,7 @@ def upgrade() -> None:
     """Add the columns; of legs before, nothing was measured."""
     with op.batch_alter_table("legs") as legs:
         for name in MEASURES:
-            legs.add_column(sa.Column(name, sa.Float(), nullable=True))
+            legs.add_column(sa.Column(name, sa.Double(), nullable=True))
 
 
 def downgrade() -> None:

@@ -17,8 +17,13 @@ TIME = "2026-03-03T10:00:00+00:00"
 
 
 @pytest.fixture(autouse=True)
-def frames_are_as_promised(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def frames_are_as_promised(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """Hold every frame of this process against the document; tell of those that are not in it."""
+    if request.module.__name__.endswith("test_planted_bugs"):  # there, some are wrong on purpose
+        yield
+        return
     wrong: list[str] = []
 
     def look(seq: int, type_: str, data: dict[str, Any]) -> None:

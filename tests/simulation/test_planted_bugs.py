@@ -379,7 +379,7 @@ BUGS: list[tuple[Patch, str]] = [
     (a_pause_is_told_to_all, "private"),
     (who_is_picked_is_not_offered, "taken"),
     (picked_in_any_language, "widened"),
-    (picked_in_vain_loses_their_place, "order"),
+    (picked_in_vain_loses_their_place, "idle"),  # found sooner than by whose turn it was
     (sent_loses_their_place, "place"),
     (danger_told_at_the_desk_changes_nothing, "order"),
     (a_pick_nobody_made, "taken"),
