@@ -69,7 +69,9 @@ class NotedOutbox(Outbox):
 
     def push(self, type_: str, data: dict[str, Any], *, says_all: bool = False) -> Message:
         message = super().push(type_, data, says_all=says_all)
-        noted = Pushed(message.seq, message.id, type_, message.data, says_all)
+        # As it is now: who tells it again must not tell what has become of it.
+        as_told = message.data if says_all else json.loads(json.dumps(data))
+        noted = Pushed(message.seq, message.id, type_, as_told, says_all)
         self._world.was_pushed(self.epoch, noted)
         return message
 
