@@ -216,7 +216,8 @@ async def test_whatever_a_telephone_says_of_who_calls_the_desk_is_as_with_anybod
             assert isinstance(task, asyncio.CancelledError), task
         last = [await desk.look() for desk in (rosa, remy)]
         for desk in (rosa, remy):
-            await desk.page.get_by_role("button", name="Fin de service").click()
+            await desk.page.get_by_role("button", name="Se déconnecter").click()
+            await expect(desk.page.get_by_label("Mot de passe")).to_be_visible()
     await crowd.close()
 
     print(f"{len(wanted)} identities, {len(crowd.refused)} refused, {len(seen)} pops looked at")
