@@ -42,7 +42,7 @@ UNNOTICED_SHARE, UNNOTICED_SECONDS = 0.15, 22.5  # until the heartbeat tells
 AWAY_SECONDS = (0.0, 1.2)
 LONG_AWAY_SHARE, LONG_AWAY_SECONDS = 0.12, (5.0, 25.0)
 STUCK_SHARE, STUCK_SECONDS = 0.15, (0.3, 5.0)
-DECLINED_SHARE = 0.95
+DECLINED_SHARE, IN_DANGER_SHARE = 0.975, 0.25
 SESSION = SimpleNamespace(expires_at=datetime(2100, 1, 1, tzinfo=UTC))
 CLOSED = WSMessage(WSMsgType.CLOSED, None, None)
 TAKES_CALLS_AGAIN = ("LOGGED_OUT", "NOT_READY")
@@ -69,7 +69,9 @@ class NotedOutbox(Outbox):
 
     def push(self, type_: str, data: dict[str, Any], *, says_all: bool = False) -> Message:
         message = super().push(type_, data, says_all=says_all)
-        noted = Pushed(message.seq, message.id, type_, message.data, says_all)
+        # As it is now: who tells it again must not tell what has become of it.
+        as_told = message.data if says_all else json.loads(json.dumps(data))
+        noted = Pushed(message.seq, message.id, type_, as_told, says_all)
         self._world.was_pushed(self.epoch, noted)
         return message
 
@@ -473,7 +475,9 @@ def a_plan(seed: str, callers: int, people: int) -> Plan:
     for number in range(callers):
         at += chance.expovariate(1 / 1.5)
         patience = chance.uniform(30, 100)
-        coming.append(CallerPlan(at, patience, 60.0, number=f"0199{number:06}"))
+        # Some tell that they are in danger, whether offered already or not: their sheet changes.
+        keys = ((chance.uniform(3, 15), "0"),) if chance.random() < IN_DANGER_SHARE else ()
+        coming.append(CallerPlan(at, patience, 60.0, keys, number=f"0199{number:06}"))
     roles, languages = frozenset({"regulator"}), frozenset({"fr"})
     team = [AgentPlan(f"agent{n:02}", roles, languages, steady=True) for n in range(people)]
     ends = sorted(chance.uniform(10, at) for _ in range(2))

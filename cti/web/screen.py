@@ -524,7 +524,7 @@ async def screen(request: web.Request) -> web.StreamResponse:
     socket = web.WebSocketResponse(
         protocols=(PROTOCOL,),
         heartbeat=HEARTBEAT_SECONDS,
-        max_msg_size=FRAME_BYTES_MAX,
+        max_msg_size=FRAME_BYTES_MAX + 1,  # from which on it is too big
         autoping=False,
         compress=False,
         timeout=1.0,

@@ -36,9 +36,9 @@ def test_ten_thousand_pops_reach_who_is_concerned_once_though_sockets_flap() -> 
     assert tally.lives > 30
     assert tally.rings > 7000, "each after its own agent's ack"
     fates, met, closes = tally.fates, tally.met, tally.closes
-    assert fates["told after a cut"] > 1000
+    assert fates["told after a cut"] > 800
     assert fates["in a snapshot"] + fates["over before the snapshot"] > 150
-    assert fates["died with its line"] < 250
+    assert fates["died with its line"] < 400
     assert met["resumed"] > 2000
     assert met["told by command"] > 800
     assert met["came a second time"] > 100

@@ -21,7 +21,7 @@ from cti.web import screen as screens
 from cti.web import words
 from cti.web.door import GUARD
 from cti.web.frames import OPS
-from cti.web.screen import SCREENS, Pace
+from cti.web.screen import FRAME_BYTES_MAX, SCREENS, Pace
 from tests import promised
 from tests.screen import Client, Screen, code, deaf_screen, greeted, opened
 from tests.web_house import ORIGIN, House
@@ -336,7 +336,9 @@ async def test_binary_is_answered_and_a_frame_too_big_closes(house: House, clien
     screen = await greeted(house, client)
     await screen.socket.send_bytes(b"\x00\xff")
     assert code(await screen.result()) == "bad_json"
-    await screen.socket.send_str("x" * (16 * 1024 + 1))
+    await screen.socket.send_str("x" * FRAME_BYTES_MAX)
+    assert code(await screen.result()) == "bad_json"
+    await screen.socket.send_str("x" * (FRAME_BYTES_MAX + 1))
     assert await screen.close_code() == 1009
 
 
