@@ -190,8 +190,8 @@ class Team:
         if agent.presence is not Presence.READY and not resting and not pausing:
             return False
         if pausing:
-            chosen = agent.reason if agent.reason in REASONS_CHOSEN else None
-            agent.following = Presence.NOT_READY, chosen
+            why = agent.reason if agent.reason in REASONS_CHOSEN else None
+            agent.following = Presence.NOT_READY, why
         if not resting:
             agent.rest = None
         self._set(agent, Presence.RESERVED, None, call_id)
