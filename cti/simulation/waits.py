@@ -115,7 +115,8 @@ class _Reader:
         self.language, self.danger, self.step = "fr", 0, ""
         self.told: dict[str, str] = {}
         self.first = (False, False)
-        self.answered = self.behind = self.oriented = self.stepped = False
+        self.answered = self.behind = self.oriented = False
+        self.stepped = self.parted = False  # since somebody last had them
         self.before_this = False  # they have been in a line since anybody spoke with them
         self.wanted: str | None = None
         self.back_to: str | None = None
@@ -194,7 +195,8 @@ class _Reader:
             yield from self._change(at)
         if "step" in set_:
             yield from self._stop(at)
-            self.step, self.entered, self.stepped = set_["step"] or "", None, True
+            # One that is said as somebody has them, rung again after a loss, is no parting.
+            self.step, self.entered, self.stepped = set_["step"] or "", None, self.parted
         if set_.get("line") and not self.closing:
             yield from self._enters(at, set_)
         if kind in ("line.full", "line.nobody", "call.closed", ""):
@@ -266,7 +268,9 @@ class _Reader:
             self.first, self.wanted, self.back_to = (False, False), None, None
             self.sent = self.from_the_desk = False
             self.live.clear()
-            self.before_this = self.stepped = False
+            self.before_this = self.stepped = self.parted = False
+        elif event in ("ended", "lost"):
+            self.parted = True
         elif leg in self.live:  # missed, declined or withdrawn
             self.live.discard(leg)
             if self.entered is not None:
