@@ -211,7 +211,7 @@ async def hello(desk: Desk) -> None:
     await desk.sign_in("lea")
 
 
-async def pausing(desk: Desk) -> None:
+async def waiting(desk: Desk) -> None:
     """A regulator in a break sees who waits."""
     await arrive(desk)
     desk.house.team.move(desk.house.agent("rosa"), Presence.NOT_READY, "pause")
@@ -389,7 +389,7 @@ SCENES: dict[str, Scene] = {
         asked,
         alerted,
         hello,
-        pausing,
+        waiting,
         writing,
         muted,
         together,
@@ -409,7 +409,7 @@ DOORS: dict[str, Scene] = {one.__name__: one for one in (door, wrong_password, n
 ALONE: dict[str, Scene] = {
     one.__name__: one for one in (phone_ready, phone_elsewhere, checked, locked, locked_ringing)
 }
-README = ("offered", "orienting", "silent", "resting")
+README = ("offered", "orienting", "waiting", "silent", "resting")
 
 
 async def draw(folder: Path, names: tuple[str, ...], looks: tuple[tuple[str, bool], ...]) -> None:

@@ -37,7 +37,9 @@ log = logging.getLogger("fil.calls")
 SECRET_BYTES = 24
 RETURNED_SECONDS_MAX = 5.0  # a page that was loaded again in a talk
 RETURNED_LOOK_SECONDS = 0.2
-FOUND_SECONDS_MAX = 30.0  # a page from before our restart opens its socket again
+GONE_SECONDS_MAX = (
+    60.0  # a page without its socket: a cut, a sleep, our restart; or closed for good
+)
 REMOVED_AGAIN_SECONDS = 5.0
 TURN_LASTS = timedelta(hours=12)  # longer than any shift: it is asked for once
 TURN_NAME_CHARS = 16
@@ -109,6 +111,8 @@ class Browsers:
                 yield way
             finally:
                 self._here[agent.id] -= 1
+                if not self._here[agent.id]:
+                    self._house.spawn(self._leave_if_nobody_comes(agent))
 
     async def recover(self) -> None:
         """Bring the engine's accounts and ours together, at each connection. Never raises."""
@@ -129,8 +133,16 @@ class Browsers:
             log.warning("browsers.not_recovered", extra={"status": str(error)})
 
     async def _leave_if_nobody_comes(self, agent: Agent) -> None:
-        await asyncio.sleep(FOUND_SECONDS_MAX)
-        if not self._here.get(agent.id) and agent.id not in self._secrets:
+        """Take back the account of a page closed without a word, or no other phone would ring.
+
+        Not during a talk, whose sound may go on. A page that wakes later asks for another.
+        """
+        await asyncio.sleep(GONE_SECONDS_MAX)
+        if agent.browser is None or self._here.get(agent.id):
+            return
+        if agent.engagement is not None:
+            self._house.spawn(self._leave_if_nobody_comes(agent))
+        else:
             await self.close(agent)
 
     async def _remove(self, agent: Agent, account: str) -> None:
