@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from cti.simulation import run
-from tests import flapping
+from tests import flapped
 from tests.simulated import printed_with_other_hashes
 
 POPS = 10_000
 CALLERS, PEOPLE = 40, 30
 SAME_TWICE = """
-from tests import flapping
-tally = flapping.Tally()
-wrong = flapping.live("flapping/same", 12, 8, tally)
+from tests import flapped
+tally = flapped.Tally()
+wrong = flapped.live("flapping/same", 12, 8, tally)
 print(wrong, tally.pops, tally.cuts, sorted(tally.fates.items()), sorted(tally.met.items()))
 """
 
@@ -25,10 +25,10 @@ def frames_are_as_promised() -> None:
 
 @pytest.mark.timeout(300)
 def test_ten_thousand_pops_reach_who_is_concerned_once_though_sockets_flap() -> None:
-    tally, wrong, world = flapping.Tally(), [], 0
+    tally, wrong, world = flapped.Tally(), [], 0
     while tally.pops < POPS and not wrong:
         with run.unhurried():
-            wrong += flapping.live(f"flapping/{world}", CALLERS, PEOPLE, tally)
+            wrong += flapped.live(f"flapping/{world}", CALLERS, PEOPLE, tally)
         world += 1
     assert wrong == [], f"{len(wrong)}; {wrong[:5]}"
     # And it was not for want of trying.
