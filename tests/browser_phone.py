@@ -87,6 +87,15 @@ async def chromium_speaking(folder: Path, hz: float) -> AsyncIterator[Browser]:
         await browser.close()
 
 
+async def leaves(page: Page) -> None:
+    """Be a phone no more: the next who is this agent has a telephone on a table."""
+    await page.evaluate(
+        """() => fetch("/api/v1/phone", { method: "DELETE", headers: {
+             "X-CSRF-Token": document.querySelector("meta[name=csrf]")?.content ?? "" } })
+           .then(() => null, () => null)"""
+    )
+
+
 class AtTheDesk:
     """An agent before the page, by name."""
 
@@ -110,6 +119,7 @@ class AtTheDesk:
         await page.route_web_socket(re.compile(r"/phone$"), here._between)
         await here.sign_in()
         yield here
+        await leaves(page)
         await context.close()
 
     def _between(self, socket: WebSocketRoute) -> None:

@@ -22,7 +22,7 @@ OF = {
 }
 # What people wrote or flows name, what a caller is told in their own language, and the button
 # to the other language.
-LEFT_ASIDE = "#handover, #fact-told, #guide-words, #language, [action='/language'], kbd"
+LEFT_ASIDE = "#handover, #fact-told, .sources, #guide-words, #language, [action='/language'], kbd"
 READ = """(aside) => {
   const page = document.documentElement.cloneNode(true);
   for (const one of page.querySelectorAll(aside + ", script")) one.remove();

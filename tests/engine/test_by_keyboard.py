@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from tests.blind import Blind, kept
-from tests.browser_phone import chromium_speaking
+from tests.browser_phone import chromium_speaking, leaves
 from tests.line import NUMBER, Line
 
 CALLER_HZ, SPOKEN_HZ = 440, 880
@@ -42,6 +42,7 @@ async def sitting_down(
     await person.presses("Enter")
     await person.hears("Prêt dans ce navigateur")
     yield person
+    await leaves(page)
     await context.close()
 
 

@@ -62,7 +62,7 @@ function view(): TemplateResult {
         ${card.overdue ? html`<p class="advice">${WORDS.overdue}</p>` : nothing}
         ${card.body[language].map((part) => part.points?.length
           ? html`<ul>${part.points.map((point) => html`<li>${point}</li>`)}</ul>` : html`<p>${part.text}</p>`)}
-        <p class="soft">${WORDS.sources} ${card.sources.map((one) => one.name).join(" ; ")}.
+        <p class="soft sources">${WORDS.sources} ${card.sources.map((one) => one.name).join(" ; ")}.
           ${card.reviewed_at ? `${WORDS.reviewed} ${new Date(card.reviewed_at).toLocaleDateString(language)}.` : ""}</p>
       </details>`)}`;
 }
