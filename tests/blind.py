@@ -109,6 +109,11 @@ class Blind:
         assert await self._is_at(role, name), f"{name} is not reached with {key}; at {at}"
         self._note(f"{KEYS[key]} → {at[0]} « {at[1]} »")
 
+    async def is_at(self, role: str, name: str) -> None:
+        """Nothing pressed: the keyboard is here by itself."""
+        assert await self._is_at(role, name), f"not at {name} but at {await self.focused()}"
+        self._note(f"est à {role} « {name} »")
+
     async def _is_at(self, role: str, name: str) -> bool:
         at = await self.focused()
         return at[0] == role and name in at[1]

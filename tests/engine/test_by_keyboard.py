@@ -71,7 +71,7 @@ async def test_a_call_from_the_first_key_to_the_last(line: Line, browser: Browse
         await rosa.goes_to("button", "J'ai besoin d'aide", back=True)
         await rosa.presses("Enter")
         await rosa.hears("C'est noté")
-        await rosa.goes_to("button", "Ça va mieux, merci")
+        await rosa.is_at("button", "Ça va mieux, merci")
         await rosa.presses("Enter")
         await rosa.presses("F8")
         await rosa.goes_to("button", "Terminer")
