@@ -291,8 +291,11 @@ export class BrowserPhone {
     if (originator !== "remote") return;
     const check = request.getHeader(CHECK) !== undefined;
     if (this.#session && !this.#session.isEnded()) {
-      if (!this.checking || check) return void session.terminate({ status_code: 486 });
-      this.#session.terminate(); // a person calls: the check can wait
+      const talks = this.#session.isEstablished() && !this.checking;
+      if (check || talks) return void session.terminate({ status_code: 486 });
+      // A person calls: the check can wait. The line rings one at a time, so what rang before is
+      // over, and its end only late.
+      this.#session.terminate();
     }
     this.#session = session;
     session.on("peerconnection", ({ peerconnection }: { peerconnection: RTCPeerConnection }) => {
