@@ -76,7 +76,7 @@ class Blind:
         ]
         return [" ".join(text(node).split()) for node in live]
 
-    async def hears(self, words: str, seconds_max: float = 10) -> None:
+    async def hears(self, words: str, seconds_max: float = 20) -> None:
         """Wait until this is read out."""
         until = time.monotonic() + seconds_max
         while time.monotonic() < until:

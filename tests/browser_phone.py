@@ -117,10 +117,12 @@ class AtTheDesk:
         page = await context.new_page()
         here = cls(line, name, context, page)
         await page.route_web_socket(re.compile(r"/phone$"), here._between)
-        await here.sign_in()
-        yield here
-        await leaves(page)
-        await context.close()
+        try:
+            await here.sign_in()
+            yield here
+        finally:
+            await leaves(page)
+            await context.close()
 
     def _between(self, socket: WebSocketRoute) -> None:
         socket.connect_to_server()
@@ -140,7 +142,7 @@ class AtTheDesk:
     async def answers_here(self) -> None:
         """This browser is the phone now, and the agent takes calls."""
         await self.page.get_by_role("button", name="Répondre dans ce navigateur").click()
-        await expect(self.page.get_by_text("Prêt dans ce navigateur")).to_be_visible(timeout=8_000)
+        await expect(self.page.get_by_text("Prêt dans ce navigateur")).to_be_visible()
         await self.page.get_by_role("button", name="Disponible").click()
         await expect(self.page.locator("#presence-state")).to_have_text("Disponible")
 

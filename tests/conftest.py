@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import expect
 
 from cti.simulation import run
 from cti.simulation.checker import Checker, timeline
@@ -18,6 +19,7 @@ from tests.line import Line, a_line
 from tests.stories import Story, Wire
 
 ENGINE = Path(__file__).parent / "engine"
+expect.set_options(timeout=20_000)  # of a page on a busy machine; how fast one is, is for bench/
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

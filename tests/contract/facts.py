@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
@@ -182,12 +183,14 @@ async def join(ari: Ari, bridge: str, caller: Leg, agent: Leg) -> None:
 
 
 async def mostly_hears_only(leg: Leg, whom: str) -> bool:
-    """Whether it hears one other and nobody else, but for a late packet now and then."""
-    heard = []
-    for _ in range(8):
+    """Whether it comes to hear one other and nobody else, but for a late packet now and then."""
+    heard: deque[bool] = deque(maxlen=8)
+    for _ in range(40):  # a busy machine needs a moment
         await asyncio.sleep(0.25)
         heard.append(leg.party.hears_only(whom))
-    return sum(heard) >= 6
+        if sum(heard) >= 6:
+            return True
+    return False
 
 
 async def still_waiting(task: asyncio.Future[Any]) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser
 
 from tests.desk_page import Desk, chromium, desk_at
-
-expect.set_options(timeout=4_000)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -19,7 +19,7 @@ from tests.desk_scenes import ALONE, DOORS, SCENES
 from tests.fake_registrar import Registrar
 from tests.looking import look
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(240)
 
 ALL = SCENES | DOORS | ALONE
 LOCALES = {"fr": "fr-FR", "en": "en-GB"}

@@ -38,9 +38,9 @@ async def other_browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
 async def talks(agent: AtTheDesk, title: str = "Vous êtes ensemble") -> None:
     """The page rings; the agent answers there."""
     answer = agent.page.get_by_role("button", name="Répondre", exact=True)
-    await expect(answer).to_be_visible(timeout=10_000)
+    await expect(answer).to_be_visible()
     await answer.click()
-    await expect(agent.page.locator("#call-title")).to_have_text(title, timeout=6_000)
+    await expect(agent.page.locator("#call-title")).to_have_text(title)
 
 
 async def marks(agent: AtTheDesk) -> dict[str, float]:
@@ -89,7 +89,7 @@ async def test_a_call_is_answered_in_the_browser_and_both_hear_each_other(
         at = await marks(rosa)
         assert at["fil-pop-painted"] < at["fil-ring-heard"]
         quality = rosa.page.locator("#quality")
-        await expect(quality).to_have_text("Son : bon", timeout=12_000)
+        await expect(quality).to_have_text("Son : bon")
         call_id = await rosa.page.evaluate("() => sessionStorage.getItem('fil.talk')")
         await call.hang_up()
         await expect(rosa.page.locator("#call-title")).to_have_text("La personne a raccroché")
@@ -115,9 +115,7 @@ async def test_a_page_loaded_again_in_a_talk_is_back_with_the_caller(
         await asyncio.sleep(11)  # a talk of less is judged to be a phone that drops calls
         began = asyncio.get_running_loop().time()
         await rosa.page.reload()
-        await expect(rosa.page.locator("#call-title")).to_have_text(
-            "Vous êtes ensemble", timeout=10_000
-        )
+        await expect(rosa.page.locator("#call-title")).to_have_text("Vous êtes ensemble")
         await rosa.hears(CALLER_HZ)  # by this page: it had no sound before
         await call.hears(ROSA_HZ, 5)
         took = asyncio.get_running_loop().time() - began
@@ -139,7 +137,7 @@ async def test_a_socket_cut_in_a_talk_is_heard_by_nobody(line: Line, browser: Br
         began = asyncio.get_running_loop().time()
         await rosa.cut_phone()
         await expect(rosa.page.get_by_text("Liaison coupée")).to_be_visible()
-        await expect(rosa.page.get_by_text("Prêt dans ce navigateur")).to_be_visible(timeout=15_000)
+        await expect(rosa.page.get_by_text("Prêt dans ce navigateur")).to_be_visible()
         await asyncio.sleep(2)
         await call.hears(ROSA_HZ, 3)
         await rosa.page.evaluate("dispatchEvent(new Event('online'))")  # another network
@@ -236,10 +234,10 @@ async def test_a_second_tab_says_that_the_phone_is_elsewhere_and_answers_there(
         await rosa.answers_here()
         second = await rosa.context.new_page()
         await second.goto(line.web)
-        await expect(second.get_by_text("Ouvert ailleurs")).to_be_visible(timeout=6_000)
+        await expect(second.get_by_text("Ouvert ailleurs")).to_be_visible()
         call = await telephone.call(NUMBER)
         answer = second.get_by_role("button", name="Répondre", exact=True)
-        await expect(answer).to_be_visible(timeout=10_000)
+        await expect(answer).to_be_visible()
         await answer.click()
         await call.hears(ROSA_HZ, 5)
         await call.hang_up()

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
 from tests.blind import Blind, kept
 from tests.browser_phone import chromium_speaking, leaves
@@ -31,6 +31,15 @@ async def sitting_down(
     context = await browser.new_context(locale="fr-FR", viewport={"width": 1280, "height": 720})
     page = await context.new_page()
     await page.goto(line.web)
+    try:
+        person = await signed_in_by_keyboard(name, page, transcript)
+        yield person
+    finally:
+        await leaves(page)
+        await context.close()
+
+
+async def signed_in_by_keyboard(name: str, page: Page, transcript: list[str]) -> Blind:
     person = await Blind.before(name.capitalize(), page, transcript)
     await person.goes_to("textbox", "Identifiant")
     await person.types(name)
@@ -41,9 +50,7 @@ async def sitting_down(
     await person.goes_to("button", "Répondre dans ce navigateur")
     await person.presses("Enter")
     await person.hears("Prêt dans ce navigateur")
-    yield person
-    await leaves(page)
-    await context.close()
+    return person
 
 
 async def test_a_call_from_the_first_key_to_the_last(line: Line, browser: Browser) -> None:

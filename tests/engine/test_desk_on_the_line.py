@@ -37,10 +37,10 @@ async def test_a_regulator_answers_orients_and_wraps_up_in_the_browser(line: Lin
         await page.get_by_role("button", name="Disponible").click()
 
         call = await telephone.call(NUMBER)
-        await expect(page.get_by_text("Votre téléphone sonne")).to_be_visible(timeout=8_000)
+        await expect(page.get_by_text("Votre téléphone sonne")).to_be_visible()
         at_rosa = await asyncio.wait_for(handset.incoming.get(), 5)
         await at_rosa.answer()
-        await expect(page.get_by_label("Transmettre l'appel à")).to_be_visible(timeout=10_000)
+        await expect(page.get_by_label("Transmettre l'appel à")).to_be_visible()
         await call.hears(ROSA_HZ, 3)
 
         await page.get_by_label("Transmettre l'appel à").select_option(label="Écoutants")

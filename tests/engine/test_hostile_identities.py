@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from cti.records.database import create_database
 from cti.rehearsal.phone import CallEnded
-from tests.browser_phone import chromium_speaking
+from tests.browser_phone import chromium_speaking, leaves
 from tests.hostile import MARK, Identity, a_phone, identities
 from tests.line import NUMBER, Line
 from tests.traces import written
@@ -78,15 +78,24 @@ class Watched:
         await context.add_init_script(LISTEN)
         page = await context.new_page()
         desk = cls(line, name, page)
-        await page.goto(line.web)
+        try:
+            await desk._sit_down()
+            yield desk
+        except BaseException:
+            await leaves(page)  # who is well signs out by themselves
+            raise
+        finally:
+            await context.close()
+
+    async def _sit_down(self) -> None:
+        page, name = self.page, self.name
+        await page.goto(self.line.web)
         await page.get_by_label("Identifiant").fill(name)
         await page.get_by_label("Mot de passe").fill(f"demo-{name}")
         await page.get_by_role("button", name="Se connecter").click()
         await expect(page.get_by_text("Relié à la ligne")).to_be_visible()
         await page.get_by_role("button", name="Répondre dans ce navigateur").click()
-        await expect(page.get_by_text("Prêt dans ce navigateur")).to_be_visible(timeout=8_000)
-        yield desk
-        await context.close()
+        await expect(page.get_by_text("Prêt dans ce navigateur")).to_be_visible()
 
     def _opened(self, socket: WebSocket) -> None:
         socket.on("framereceived", self._receive)
@@ -130,7 +139,7 @@ class Crowd:
                 call = await telephone.call(NUMBER, headers=identity.headers)
                 leave = self._leave[call.call_id] = asyncio.Event()
                 try:
-                    await call.answered(3)
+                    await call.answered(10)
                     await asyncio.wait_for(leave.wait(), STAY_SECONDS_MAX)
                     await call.hang_up()
                 except (CallEnded, TimeoutError):
@@ -143,7 +152,7 @@ class Crowd:
         self._leave[await self._call_id_of(await self._channel_of(call_id))].set()
 
     async def _channel_of(self, call_id: str) -> str:
-        for _ in range(100):
+        for _ in range(500):
             async with self._database.sessions() as session:
                 found = await session.execute(
                     text("select channel_id from calls where id = :id"), {"id": call_id}
@@ -173,11 +182,14 @@ async def watch(
         except TimeoutError:
             await desk.be_ready()
             continue
-        await expect(offered).to_be_visible(timeout=4_000)
+        await expect(offered).to_be_visible()
         if len(seen) % RUNG_EVERY == 0:
             with contextlib.suppress(AssertionError):
                 await expect(desk.page.locator("#accept")).to_be_visible(timeout=2_000)
-        seen.append(await desk.look())
+        found = await desk.look()
+        if not found["offered"]:
+            continue  # a machine that is very slow looks after the ring; it rings again
+        seen.append(found)
         assert (seen[-1], desk.complaints) == (as_ever, [])
         await crowd.leaves(call_id)
 
@@ -187,14 +199,14 @@ async def ordinary(desk: Watched, line: Line) -> dict[str, Any]:
     async with line.caller() as telephone:
         call = await telephone.call(NUMBER)
         await desk.offers.get()
-        await expect(desk.page.locator("#accept")).to_be_visible(timeout=8_000)
+        await expect(desk.page.locator("#accept")).to_be_visible()
         seen = await desk.look()
         await call.hang_up()
-        await expect(desk.page.locator("#call[data-state=none]")).to_be_visible(timeout=8_000)
+        await expect(desk.page.locator("#call[data-state=none]")).to_be_visible()
     return seen
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_whatever_a_telephone_says_of_who_calls_the_desk_is_as_with_anybody(
     line: Line, tmp_path: Any
 ) -> None:

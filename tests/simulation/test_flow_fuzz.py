@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from ivr.flow import Flow, load_flow
 from ivr.leg import Ended, ToLine
 from ivr.reading import FlowError
@@ -81,6 +83,7 @@ async def kind(flow: Flow, chance: Random) -> bool:
     return True
 
 
+@pytest.mark.timeout(300)
 async def test_ten_thousand_bent_files_never_break_the_reader_nor_load_wrongly(
     tmp_path: Path,
 ) -> None:
