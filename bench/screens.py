@@ -228,7 +228,7 @@ async def pops_run(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 server=line.server, answering="auto",
             )  # fmt: skip
             if index >= options.calls:
-                phone.answering = lambda call, index=index: refuse(run, index, call)  # type: ignore[misc]
+                phone.answering = lambda call, index=index: refuse(run, index, call)
             await here.enter_async_context(phone)
             await phone.register()
         await theirs.ask("sign_in", options.agents)

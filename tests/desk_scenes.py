@@ -283,7 +283,7 @@ async def hours(desk: Desk) -> None:
 async def no_hours(desk: Desk) -> None:
     """The first day: no hours yet."""
     await arrive(desk)
-    desk.house.app[WRITING].mine.empty = True  # type: ignore[union-attr]
+    desk.house.app[WRITING].mine.empty = True
     await desk.page.locator("#mine-open").click()
     await expect(desk.page.locator("#mine p")).to_have_count(2)
 

@@ -170,7 +170,7 @@ class Client:
         known = None
         if self.epoch and not self.by_command:
             known = Resume(epoch=self.epoch, since=self.seq)
-        controller.start(lambda wire=self.wire: self._serve(controller, wire, known))  # type: ignore[misc]
+        controller.start(lambda wire=self.wire: self._serve(controller, wire, known))
         self.world.later(self.chance.expovariate(1 / CUT_EVERY_SECONDS), self.flap, self.wire)
 
     async def _serve(self, controller: Controller, wire: Wire, known: Resume | None) -> None:

@@ -11,7 +11,7 @@ import json
 from functools import cache
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 from aiohttp import web
 
 from cti.web import asyncapi, openapi

@@ -280,7 +280,7 @@ def says(
     """Say what a handler answers, by status, and the body it takes."""
 
     def mark(handler: T) -> T:
-        handler.said = Said(answers, body, form)  # type: ignore[attr-defined]
+        vars(handler)["said"] = Said(answers, body, form)
         return handler
 
     return mark

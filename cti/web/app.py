@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,40 +18,12 @@ from aiohttp import WSCloseCode, web
 
 from cti.records.last_good import KnownSessions
 from cti.web import asyncapi, openapi, words
-from cti.web.answers import (
-    HTML,
-    BadBodyError,
-    Credentials,
-    Done,
-    HealthView,
-    LanguageForm,
-    Me,
-    Refusal,
-    SignedIn,
-    SignInForm,
-    problem,
-    read_body,
-    says,
-)
-from cti.web.door import (
-    EVERYONE,
-    GUARD,
-    SESSION,
-    WHO,
-    Door,
-    Guard,
-    Handler,
-    Kind,
-    Opened,
-    RefusedError,
-    StoreAwayError,
-    allow,
-    guard,
-    is_page,
-)
+from cti.web.answers import HTML, Done, HealthView, LanguageForm, Me, problem, says
+from cti.web.door import EVERYONE, GUARD, SESSION, WHO, Door, Guard, Handler, allow, guard, is_page
 from cti.web.language import known_tongue, language_of, remember
 from cti.web.mine import my_calls, my_hours
 from cti.web.notes import WRITING, Writing, cards, form, read_note, save_note
+from cti.web.pages import DEMO_CALL, PAGES, DemoCall, page
 from cti.web.phone import (
     PHONE_OWNERS,
     PHONE_SOCKETS,
@@ -59,12 +31,11 @@ from cti.web.phone import (
     Phones,
     check_phone,
     close_phone,
-    end_phone,
     open_phone,
     phone,
 )
 from cti.web.screen import SCREENS, TEAM, Screens, Team, screen
-from cti.web.unlock import unlock
+from cti.web.signing import login, login_form, login_page, logout, logout_form, unlock
 
 log = logging.getLogger(__name__)
 
@@ -95,14 +66,11 @@ HTTPS_ONLY = "max-age=31536000; includeSubDomains"
 
 Health = Callable[[], str]
 Figures = Callable[[], dict[str, Any]]
-DemoCall = Callable[[], Awaitable[None]]
 
 FILES: web.AppKey[dict[str, tuple[Path, str]]] = web.AppKey("files")
-PAGES: web.AppKey[jinja2.Environment] = web.AppKey("pages", jinja2.Environment)
 WRAP_UP_SECONDS: web.AppKey[int] = web.AppKey("wrap_up_seconds", int)
 HEALTH: web.AppKey[Health] = web.AppKey("health")
 FIGURES: web.AppKey[Figures] = web.AppKey("figures")
-DEMO_CALL: web.AppKey[DemoCall | None] = web.AppKey("demo_call")
 
 
 class DeskNotBuilt(Exception):
@@ -246,145 +214,24 @@ async def errors_in_words(request: web.Request, handler: Handler) -> web.StreamR
         status = 500
     title, advice = words.page_error(status, language_of(request))
     if is_page(request):
-        return _page(request, "error.html", status, title=title, advice=advice)
+        return page(request, "error.html", status, title=title, advice=advice)
     return problem(status, f"http_{status}", f"{title}. {advice}")
 
 
-def _page(request: web.Request, template: str, status: int = 200, **values: Any) -> web.Response:
-    text = _text(request, template, **values)
-    return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
+# Pages and facts ----------------------------------------------------------------------
 
 
-def _text(request: web.Request, template: str, **values: Any) -> str:
-    tongue = language_of(request)
-
-    def say(fr: str, en: str) -> str:  # side by side in the page: no sentence lacks its English
-        return words.Words(fr, en).said(tongue)
-
-    return request.app[PAGES].get_template(template).render(language=tongue, say=say, **values)
-
-
-# Signing in ---------------------------------------------------------------------------
-
-
-@allow("public")
+@allow(*EVERYONE)
 @says({200: HTML})
-async def login_page(request: web.Request) -> web.Response:
-    """Show the form to sign in; works without any script."""
-    return _login_page(request)
-
-
-def _login_page(
-    request: web.Request, status: int = 200, problem: words.Words | None = None
-) -> web.Response:
-    response = web.Response(status=status, content_type="text/html", charset="utf-8")
-    response.text = _text(
+async def desk(request: web.Request) -> web.Response:
+    """Show the desk of whoever is signed in."""
+    return page(
         request,
-        "login.html",
-        token=request.app[GUARD].new_form_token(response),
-        problem=problem and problem.said(language_of(request)),
-        demo=request.app[DEMO_CALL] is not None,
+        "index.html",
+        name=request[WHO].name,
+        csrf=request[SESSION].csrf,
+        wrap_up_seconds=request.app[WRAP_UP_SECONDS],
     )
-    return response
-
-
-@allow("public")
-@says({303: None, 401: HTML, 403: HTML, 429: HTML, 503: HTML}, SignInForm, form=True)
-async def login_form(request: web.Request) -> web.StreamResponse:
-    """Sign in from the form; back to the form with a sentence when refused."""
-    keeper = request.app[GUARD]
-    form = await request.post()
-    if not keeper.right_form_token(request, str(form.get("form", ""))):
-        return _login_page(request, 403, words.FORM_TOO_OLD)
-    try:
-        opened = await _sign_in(
-            request, str(form.get("username", "")), str(form.get("password", "")), "cookie"
-        )
-    except StoreAwayError:
-        return _login_page(request, 503, words.SIGN_IN_AWAY)
-    except RefusedError as refusal:
-        response = _login_page(request, _status(refusal), refusal.why)
-        _retry_after(response, refusal)
-        return response
-    response = web.Response(status=303, headers={"Location": "/"})
-    keeper.set_cookie(response, opened)
-    response.del_cookie(keeper.form_cookie, path="/", secure=keeper.secure)
-    return response
-
-
-@allow("public")
-@says(
-    {200: SignedIn, 400: Refusal, 401: Refusal, 415: Refusal, 429: Refusal, 503: Refusal},
-    Credentials,
-)
-async def login(request: web.Request) -> web.Response:
-    """``POST /api/v1/login``: a session as a cookie, and as a token for programs."""
-    tongue = language_of(request)
-    try:
-        given = await read_body(request, Credentials, '{"username": "…", "password": "…"}')
-        opened = await _sign_in(request, given.username, given.password, "token")
-    except BadBodyError as bad:
-        return bad.answer
-    except StoreAwayError:
-        return problem(503, "database_away", words.SIGN_IN_AWAY.said(tongue))
-    except RefusedError as refusal:
-        code = "too_many_tries" if refusal.wait_seconds else "bad_credentials"
-        response = problem(_status(refusal), code, refusal.why.said(tongue))
-        _retry_after(response, refusal)
-        return response
-    response = web.json_response(
-        {
-            "token": opened.secret,
-            "csrf": opened.csrf,
-            "expires_at": opened.expires_at.isoformat(),
-        }
-    )
-    request.app[GUARD].set_cookie(response, opened)
-    return response
-
-
-async def _sign_in(request: web.Request, username: str, password: str, kind: Kind) -> Opened:
-    keeper = request.app[GUARD]
-    opened = await keeper.sign_in(username, password, request.remote or "?", kind)
-    # A secret from before signing in must be worth nothing after it.
-    before, by_cookie = keeper.secret_of(request)
-    if before and by_cookie:
-        await keeper.revoke(before)
-        close_session(request.app, before)
-    return opened
-
-
-def close_session(app: web.Application, secret: str) -> None:
-    """Close all that was opened with a session: screens, and phones, whose accounts end."""
-    app[SCREENS].close_session(secret)
-    app[PHONE_SOCKETS].close_session(secret)
-
-
-def _status(refusal: RefusedError) -> int:
-    return 429 if refusal.wait_seconds else 401
-
-
-def _retry_after(response: web.Response, refusal: RefusedError) -> None:
-    if refusal.wait_seconds:
-        response.headers["Retry-After"] = str(int(refusal.wait_seconds) + 1)
-
-
-@allow(*EVERYONE)
-@says({200: Done})
-async def logout(request: web.Request) -> web.Response:
-    """``POST /api/v1/logout``: end this session and close its screens."""
-    response = web.json_response({"ok": True})
-    await _sign_out(request, response)
-    return response
-
-
-@allow(*EVERYONE)
-@says({303: None})
-async def logout_form(request: web.Request) -> web.Response:
-    """Sign out from the desk's button; works without any script."""
-    response = web.Response(status=303, headers={"Location": "/login"})
-    await _sign_out(request, response)
-    return response
 
 
 @allow("public")
@@ -397,33 +244,6 @@ async def choose_language(request: web.Request) -> web.Response:
     response = web.Response(status=303, headers={"Location": "/"})
     remember(response, tongue, request.app[GUARD].secure)
     return response
-
-
-async def _sign_out(request: web.Request, response: web.Response) -> None:
-    keeper = request.app[GUARD]
-    secret, _ = keeper.secret_of(request)
-    if secret:
-        close_session(request.app, secret)
-        await end_phone(request.app, request[WHO], secret)
-        await keeper.revoke(secret)
-    response.del_cookie(keeper.cookie, path="/", secure=keeper.secure)
-
-
-# Pages and facts ----------------------------------------------------------------------
-
-
-@allow(*EVERYONE)
-@says({200: HTML})
-async def desk(request: web.Request) -> web.Response:
-    """Show the desk of whoever is signed in."""
-    return _page(
-        request,
-        "index.html",
-        name=request[WHO].name,
-        csrf=request[SESSION].csrf,
-        wrap_up_seconds=request.app[WRAP_UP_SECONDS],
-        demo=request.app[DEMO_CALL] is not None,
-    )
 
 
 @allow(*EVERYONE)

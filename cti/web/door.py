@@ -161,7 +161,9 @@ class Guard:
         A store that is away counts no failure: nothing was tested.
         """
         async with _store_may_be_away():
-            agent_id = await self._known(username.strip().lower(), password, address)
+            agent_id = await self._known(
+                username.strip().lower(), password, address, words.BAD_CREDENTIALS
+            )
             opened = await self._door.create_session(agent_id, kind)
         self._sessions.saw(opened.secret, _Signed(agent_id, opened.csrf, opened.expires_at))
         log.info("login.opened", extra={"agent_id": agent_id, "kind": kind})
@@ -170,9 +172,9 @@ class Guard:
     async def recognise(self, agent: Agent, password: str, address: str) -> None:
         """Test the password of somebody signed in. Raises as ``sign_in``, with the same limits."""
         async with _store_may_be_away():
-            await self._known(agent.id, password, address)
+            await self._known(agent.id, password, address, words.WRONG_PASSWORD)
 
-    async def _known(self, username: str, password: str, address: str) -> str:
+    async def _known(self, username: str, password: str, address: str, wrong: words.Words) -> str:
         """The id of whoever has this name and password; too many tries are not tested."""
         async with self._one_at_a_time:
             wait = await self._door.delay_seconds(username, address)
@@ -184,7 +186,7 @@ class Guard:
             if agent_id is None or agent_id not in self._agents:
                 await self._door.record_failure(username[:USERNAME_CHARS_MAX], address)
                 log.info("login.refused")
-                raise RefusedError(words.BAD_CREDENTIALS)
+                raise RefusedError(wrong)
             await self._door.clear_failures(username)
         return agent_id
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode
 
 from cti.web.frames import EVENTS, OPS
 
@@ -43,8 +44,8 @@ def document() -> str:
     )
 
 
-def _add(interfaces: dict[str, str], model: type[BaseModel], mode: str) -> None:
-    schema = model.model_json_schema(mode=mode)  # type: ignore[arg-type]  # one of its two words
+def _add(interfaces: dict[str, str], model: type[BaseModel], mode: JsonSchemaMode) -> None:
+    schema = model.model_json_schema(mode=mode)
     for name, part in (schema.pop("$defs", {}) | {model.__name__: schema}).items():
         interfaces[name] = _interface(name, part)
 

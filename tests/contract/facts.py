@@ -736,7 +736,7 @@ async def a_busy_phone_ends_as_busy_and_never_comes_into_our_hands(world: World)
         id_ = new_id()
         with ari.open_mailbox(id_) as mailbox:
             await originate(ari, id_, "rosa")
-            leg = Leg(id_, mailbox, None, ari)  # type: ignore[arg-type]
+            leg = Leg(id_, mailbox, None, ari)
             end = await leg.sees(events.ChannelDestroyed)
             assert (end.cause, end.tech_cause) == (USER_BUSY, 486)
             assert not any(isinstance(event, events.StasisStart) for event in leg.seen)
@@ -749,7 +749,7 @@ async def a_phone_that_nobody_picks_up_ends_at_its_limit_as_unanswered(world: Wo
         with ari.open_mailbox(id_) as mailbox:
             began = world.now()
             await originate(ari, id_, "rosa", timeout=2)
-            leg = Leg(id_, mailbox, None, ari)  # type: ignore[arg-type]
+            leg = Leg(id_, mailbox, None, ari)
             end = await leg.sees(events.ChannelDestroyed, 4)
             assert 1.5 < world.now() - began < 3
             assert (end.cause, end.tech_cause) == (NO_ANSWER, NO_ANSWER_STATUS)

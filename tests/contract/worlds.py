@@ -359,7 +359,7 @@ class EngineHandset:
 
     @property
     def answering(self) -> Answering:
-        return self._phone.answering  # type: ignore[return-value]
+        return self._phone.answering
 
     @answering.setter
     def answering(self, how: Answering) -> None:

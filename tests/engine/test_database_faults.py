@@ -618,7 +618,7 @@ async def test_fault_11_a_full_disk_costs_no_call_and_what_happened_is_written_o
             assert ada.system()["advice"].startswith("The disk")
             full._limit(resource.RLIM_INFINITY)
 
-        full.mend = told_and_mended  # type: ignore[method-assign]
+        full.mend = told_and_mended
         try:
             await lost_while_running(line, full)
         finally:

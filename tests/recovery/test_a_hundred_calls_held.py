@@ -30,7 +30,7 @@ async def crowd(line: Line, engine: FakeAsterisk) -> list[FakeCaller]:
         engine.phones[name].on_ring = lambda ring: ring.answer()
     async with AsyncExitStack() as desks:
         for name in TALKS:
-            desk = await desks.enter_async_context(Desk.sign_in(line, name, None))  # type: ignore[arg-type]
+            desk = await desks.enter_async_context(Desk.sign_in(line, name, None))
             await desk.be("READY")
         callers = []
         for number in range(CALLS):

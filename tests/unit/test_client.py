@@ -238,7 +238,7 @@ async def test_what_had_no_answer_before_the_cut_is_said(house: House, browser: 
             await asyncio.sleep(60)
             return None
 
-        house.team.set_presence = never  # type: ignore[method-assign]
+        house.team.set_presence = never
         rosa.type('presence.set {"presence": "READY"}')
         await rosa.until(lambda: rosa.client._waiting)
         cut(house)

@@ -84,7 +84,7 @@ def test_too_few_ports_for_sound_are_refused(tmp_path: Path) -> None:
 def test_settings_do_not_change_once_read(tmp_path: Path) -> None:
     settings = load({"FIL_DATA": str(tmp_path)})
     with pytest.raises(AttributeError):
-        settings.web_port = 1  # type: ignore[misc]
+        settings.web_port = 1
 
 
 def test_the_telephones_own_doors_stay_on_this_machine(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_packets_that_come_late_change_nobodys_voice() -> None:
 
 
 def an_agent(*heard_callers: int) -> Agent:
-    agent = Agent(7, Any, Any)  # type: ignore[arg-type]
+    agent = Agent(7, Any, Any)
     agent.talks = [Talk(7, index) for index in heard_callers]
     return agent
 

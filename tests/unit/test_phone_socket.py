@@ -156,6 +156,16 @@ async def test_signing_out_takes_the_phone_away(
     assert (await client.post("/api/v1/phone", headers=headers)).status == 401
 
 
+async def test_signing_out_takes_the_phone_away_while_its_socket_is_cut(
+    house: House, client: Client, engine: Engine
+) -> None:
+    headers = await bearer(house, "rosa")
+    await client.post("/api/v1/phone", headers=headers)
+    assert engine.open_for == ["rosa"]
+    await client.post("/api/v1/logout", headers=headers)
+    assert engine.open_for == []
+
+
 async def test_signing_out_elsewhere_leaves_the_phone_where_it_is(
     house: House, client: Client, engine: Engine
 ) -> None:

@@ -585,7 +585,7 @@ async def test_an_event_of_codes_is_kept(house: House) -> None:
 async def test_a_checkpoint_cannot_hold_what_it_does_not_know(house: House) -> None:
     house.dial()
     with pytest.raises(ValueError, match="colour"):
-        house.records.stage("call", "REGULATION", colour="red")  # type: ignore[call-arg]
+        house.records.stage("call", "REGULATION", colour="red")
 
 
 async def test_a_moment_without_a_time_zone_is_refused(house: House) -> None:

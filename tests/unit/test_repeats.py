@@ -51,7 +51,7 @@ class House:
         call = Call(f"{next(NUMBERS):032x}", caller, flow=ANY_FLOW)
         self.calls[id_] = call
         call.caller_ref = ref
-        compare(call, self)  # type: ignore[arg-type]
+        compare(call, self)
         return call
 
     def leave(self, call: Call) -> None:

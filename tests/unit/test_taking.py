@@ -152,7 +152,7 @@ async def test_who_was_found_as_another_took_the_caller_is_given_back() -> None:
 
     house = a_house(call)
     house.lines = cast(Any, SimpleNamespace(take=take))
-    house.team.withdraw = cast(Any, given_back.append)  # type: ignore[method-assign]
+    house.team.withdraw = cast(Any, given_back.append)
     assert call.ask is not None
     assert await offering._look_for(call, house, call.ask) == []
     assert given_back == [LEA]
@@ -162,9 +162,9 @@ async def test_who_was_found_as_another_took_the_caller_is_given_back() -> None:
 async def test_nobody_is_kept_for_a_caller_whom_an_on_call_phone_may_have() -> None:
     call, given_back = a_call(), []
     call.caller.in_app.clear()
-    call.caller.in_our_hands = asyncio.Event().wait  # type: ignore[method-assign, assignment]
+    call.caller.in_our_hands = asyncio.Event().wait
     house = a_house(call)
-    house.team.withdraw = cast(Any, given_back.append)  # type: ignore[method-assign]
+    house.team.withdraw = cast(Any, given_back.append)
     nora = agent("nora", Role.REGULATOR)
     nora.presence, nora.call_id = Presence.RESERVED, call.id
     assert call.ask is not None

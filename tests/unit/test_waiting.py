@@ -74,7 +74,7 @@ async def a_house() -> AsyncIterator[House]:
 def ask(minutes: float = 0, line: str = "regulators", **more: object) -> Ask:
     """A caller who has waited so many minutes."""
     since = datetime.now(UTC) - timedelta(minutes=minutes)
-    return Ask(f"{id(more):032x}", line, "fr", since, **more)  # type: ignore[arg-type]
+    return Ask(f"{id(more):032x}", line, "fr", since, **more)
 
 
 async def rounds(count: int = 3) -> None:
