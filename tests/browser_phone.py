@@ -21,13 +21,32 @@ from playwright.async_api import (
     expect,
 )
 
+from cti.rehearsal.phone import PhoneCall
 from tests.desk_page import CHROMIUM, CHROMIUM_ARGS
-from tests.line import Line
+from tests.line import NUMBER, Line
 
+CALLER_HZ, ROSA_HZ = 440, 880
 SPEAKS_HZ = 48_000
 LOOPS_SECONDS = 10
 SPOKEN = int(0.75 * SPEAKS_HZ)  # samples of each second; then a breath
 
+# A headset: ``pullOut(false)`` leaves another microphone, ``pullOut(true)`` none.
+HEADSET = """
+  window.microphones = [];
+  window.plugged = true;
+  const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    if (!plugged) throw new DOMException("none", "NotFoundError");
+    const stream = await get(wanted);
+    microphones.push(stream.getAudioTracks()[0]);
+    return stream;
+  };
+  window.pullOut = (all) => {
+    plugged = !all;
+    microphones.at(-1).stop();
+    microphones.at(-1).dispatchEvent(new Event("ended"));
+  };
+"""
 # What the page hears of the other side: the strongest pitch, by its own analyser.
 HEARS = """async (ms) => {
   const voice = document.getElementById("voice");
@@ -146,6 +165,11 @@ class AtTheDesk:
         await self.page.get_by_role("button", name="Disponible").click()
         await expect(self.page.locator("#presence-state")).to_have_text("Disponible")
 
+    async def answers(self, title: str = "Vous êtes ensemble") -> None:
+        """The page rings; its agent answers there."""
+        await self.page.get_by_role("button", name="Répondre", exact=True).click(timeout=20_000)
+        await expect(self.page.locator("#call-title")).to_have_text(title)
+
     async def hears_hz(self, ms: int = 700) -> float:
         """The strongest pitch the page hears now; 0: silence."""
         return float(await self.page.evaluate(HEARS, ms))
@@ -159,3 +183,26 @@ class AtTheDesk:
                 return
             await asyncio.sleep(0.1)  # a page without sound yet answers at once
         raise AssertionError(f"{self.name}'s page hears {heard:.0f} Hz, not {hz} Hz")
+
+
+@asynccontextmanager
+async def rung(
+    line: Line, browser: Browser, before: str = ""
+) -> AsyncIterator[tuple[AtTheDesk, PhoneCall]]:
+    """A caller rings Rosa's browser; ``before`` is a script that her page has first."""
+    async with AtTheDesk.at(line, browser, "rosa") as rosa, line.caller(hz=CALLER_HZ) as telephone:
+        if before:
+            await rosa.page.evaluate(f"() => {{{before}}}")
+        await rosa.answers_here()
+        yield rosa, await telephone.call(NUMBER)
+
+
+@asynccontextmanager
+async def together(
+    line: Line, browser: Browser, before: str = ""
+) -> AsyncIterator[tuple[AtTheDesk, PhoneCall]]:
+    """Rosa has answered: the caller hears her browser."""
+    async with rung(line, browser, before) as (rosa, call):
+        await rosa.answers()
+        await call.hears(ROSA_HZ, 8)
+        yield rosa, call

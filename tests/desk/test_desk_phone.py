@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser_phone import chromium_speaking
+from tests.browser_phone import HEADSET, chromium_speaking
 from tests.desk_page import Desk, desk_at
 from tests.fake_registrar import Registrar
 
@@ -22,20 +22,6 @@ WATCHED = """
   HTMLMediaElement.prototype.setSinkId = function (id) {
     outputs.push(id);
     return set.call(this, id);
-  };
-  window.microphones = [];
-  window.plugged = true;
-  const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-  navigator.mediaDevices.getUserMedia = async (wanted) => {
-    if (!plugged) throw new DOMException("none", "NotFoundError");
-    const stream = await get(wanted);
-    microphones.push(stream.getAudioTracks()[0]);
-    return stream;
-  };
-  window.unplug = (all) => {
-    plugged = !all;
-    microphones.at(-1).stop();
-    microphones.at(-1).dispatchEvent(new Event("ended"));
   };
   window.told = [];
   window.allowed = "default";
@@ -66,7 +52,7 @@ async def desk(browser: Browser, registrar: Registrar) -> AsyncIterator[Desk]:
         pass
 
     async with desk_at(browser, nobody, phones=registrar) as here:
-        await here.page.context.add_init_script(WATCHED)
+        await here.page.context.add_init_script(WATCHED + HEADSET)
         await here.sign_in()
         await here.page.get_by_role("button", name="Répondre dans ce navigateur").click()
         await ready(here.page)
@@ -113,12 +99,12 @@ async def test_the_ring_is_tried_where_and_as_loud_as_it_was_chosen(desk: Desk) 
 async def test_a_headset_unplugged_is_replaced_at_once_and_found_again(desk: Desk) -> None:
     page = desk.page
     told = page.locator("#device")
-    await page.evaluate("unplug(false)")
+    await page.evaluate("pullOut(false)")
     await expect(told).to_contain_text("Un autre micro")
     live = "microphones.map((one) => one.readyState)"
     assert await page.evaluate(live) == ["ended", "live"]
     await ready(page)
-    await page.evaluate("unplug(true)")
+    await page.evaluate("pullOut(true)")
     await expect(told).to_contain_text("on ne vous entend plus")
     await expect(page.get_by_text("Pas de micro")).to_be_visible()
     await page.evaluate(

@@ -15,10 +15,18 @@ from sqlalchemy import text
 from cti.asterisk.browser import RTP_SECONDS_MAX
 from cti.records.database import create_database
 from cti.rehearsal.phone import PhoneCall
-from tests.browser_phone import AtTheDesk, chromium_speaking
+from tests.browser_phone import (
+    CALLER_HZ,
+    HEADSET,
+    ROSA_HZ,
+    AtTheDesk,
+    chromium_speaking,
+    rung,
+    together,
+)
 from tests.line import NUMBER, Line
 
-CALLER_HZ, ROSA_HZ, LEA_HZ = 440, 880, 1320
+LEA_HZ = 1320
 SILENT_SECONDS_MAX = 2.0  # for the caller, in whatever happens to a page
 pytestmark = pytest.mark.timeout(150)
 
@@ -33,14 +41,6 @@ async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bro
 async def other_browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
     async with chromium_speaking(tmp_path_factory.mktemp("lea"), LEA_HZ) as one:
         yield one
-
-
-async def talks(agent: AtTheDesk, title: str = "Vous êtes ensemble") -> None:
-    """The page rings; the agent answers there."""
-    answer = agent.page.get_by_role("button", name="Répondre", exact=True)
-    await expect(answer).to_be_visible()
-    await answer.click()
-    await expect(agent.page.locator("#call-title")).to_have_text(title)
 
 
 async def marks(agent: AtTheDesk) -> dict[str, float]:
@@ -73,17 +73,12 @@ async def leg_row(line: Line, call_id: str) -> dict[str, Any]:
 async def test_a_call_is_answered_in_the_browser_and_both_hear_each_other(
     line: Line, browser: Browser
 ) -> None:
-    async with (
-        AtTheDesk.at(line, browser, "rosa") as rosa,
-        line.caller(hz=CALLER_HZ) as telephone,
-    ):
-        await rosa.answers_here()
-        call = await telephone.call(NUMBER)
+    async with rung(line, browser) as (rosa, call):
         for _ in range(100):  # answered at once, it would not ring
             if "fil-ring-heard" in await marks(rosa):
                 break
             await asyncio.sleep(0.1)
-        await talks(rosa)
+        await rosa.answers()
         await call.hears(ROSA_HZ, 5)
         await rosa.hears(CALLER_HZ)
         at = await marks(rosa)
@@ -104,14 +99,7 @@ async def test_a_call_is_answered_in_the_browser_and_both_hear_each_other(
 async def test_a_page_loaded_again_in_a_talk_is_back_with_the_caller(
     line: Line, browser: Browser
 ) -> None:
-    async with (
-        AtTheDesk.at(line, browser, "rosa") as rosa,
-        line.caller(hz=CALLER_HZ) as telephone,
-    ):
-        await rosa.answers_here()
-        call = await telephone.call(NUMBER)
-        await talks(rosa)
-        await call.hears(ROSA_HZ, 5)
+    async with together(line, browser) as (rosa, call):
         await asyncio.sleep(11)  # a talk of less is judged to be a phone that drops calls
         began = asyncio.get_running_loop().time()
         await rosa.page.reload()
@@ -126,14 +114,7 @@ async def test_a_page_loaded_again_in_a_talk_is_back_with_the_caller(
 
 
 async def test_a_socket_cut_in_a_talk_is_heard_by_nobody(line: Line, browser: Browser) -> None:
-    async with (
-        AtTheDesk.at(line, browser, "rosa") as rosa,
-        line.caller(hz=CALLER_HZ) as telephone,
-    ):
-        await rosa.answers_here()
-        call = await telephone.call(NUMBER)
-        await talks(rosa)
-        await call.hears(ROSA_HZ, 5)
+    async with together(line, browser) as (rosa, call):
         began = asyncio.get_running_loop().time()
         await rosa.cut_phone()
         await expect(rosa.page.get_by_text("Liaison coupée")).to_be_visible()
@@ -150,45 +131,18 @@ async def test_a_socket_cut_in_a_talk_is_heard_by_nobody(line: Line, browser: Br
         await expect(rosa.page.locator("#call-title")).to_have_text("La personne a raccroché")
 
 
-# The microphone in use is pulled out, then there is none, then it is plugged in again.
-PULLED_OUT = """() => {
-  window.microphones = [];
-  window.plugged = true;
-  const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-  navigator.mediaDevices.getUserMedia = async (wanted) => {
-    if (!plugged) throw new DOMException("none", "NotFoundError");
-    const stream = await get(wanted);
-    microphones.push(stream.getAudioTracks()[0]);
-    return stream;
-  };
-}"""
-PULL = """(all) => {
-  plugged = !all;
-  microphones.at(-1).stop();
-  microphones.at(-1).dispatchEvent(new Event("ended"));
-}"""
-
-
 async def test_a_headset_pulled_out_in_a_talk_costs_the_caller_nothing(
     line: Line, browser: Browser
 ) -> None:
-    async with (
-        AtTheDesk.at(line, browser, "rosa") as rosa,
-        line.caller(hz=CALLER_HZ) as telephone,
-    ):
+    async with together(line, browser, HEADSET) as (rosa, call):
         told = rosa.page.locator("#device")
-        await rosa.page.evaluate(PULLED_OUT)
-        await rosa.answers_here()
-        call = await telephone.call(NUMBER)
-        await talks(rosa)
-        await call.hears(ROSA_HZ, 5)
         began = asyncio.get_running_loop().time()
-        await rosa.page.evaluate(PULL, False)
+        await rosa.page.evaluate("pullOut(false)")
         await expect(told).to_contain_text("Un autre micro")
         await asyncio.sleep(1)
         await call.hears(ROSA_HZ, 3)
         assert silent_seconds(call, began) <= SILENT_SECONDS_MAX
-        await rosa.page.evaluate(PULL, True)
+        await rosa.page.evaluate("pullOut(true)")
         await expect(told).to_contain_text("on ne vous entend plus")
         await asyncio.sleep(RTP_SECONDS_MAX + 2)  # the engine ends what sends nothing
         await rosa.hears(CALLER_HZ)
@@ -254,11 +208,11 @@ async def test_handed_on_to_a_second_browser_and_three_together(
         await rosa.answers_here()
         await lea.answers_here()
         call = await telephone.call(NUMBER)
-        await talks(rosa)
+        await rosa.answers()
         await rosa.page.get_by_label("Transmettre l'appel à").select_option(value="agent:lea")
         await rosa.page.get_by_text("À trois", exact=True).click()
         await rosa.page.get_by_role("button", name="Appeler").click()
-        await talks(lea, "Vous êtes trois")
+        await lea.answers("Vous êtes trois")
         await call.hears(LEA_HZ, 5)
         await call.hears(ROSA_HZ, 3)
         await rosa.page.get_by_role("button", name="Me retirer").click()

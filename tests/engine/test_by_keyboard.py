@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
+from cti.rehearsal.phone import PhoneCall
 from tests.blind import Blind, kept
 from tests.browser_phone import chromium_speaking, leaves
 from tests.line import NUMBER, Line
@@ -53,6 +54,13 @@ async def signed_in_by_keyboard(name: str, page: Page, transcript: list[str]) ->
     return person
 
 
+async def picks_up(rosa: Blind, call: PhoneCall) -> None:
+    await rosa.hears("Quelqu'un appelle la ligne")
+    await rosa.presses("F3")
+    await rosa.hears("En ligne")
+    await call.hears(SPOKEN_HZ, 6)
+
+
 async def test_a_call_from_the_first_key_to_the_last(line: Line, browser: Browser) -> None:
     told: list[str] = []
     async with (
@@ -67,10 +75,7 @@ async def test_a_call_from_the_first_key_to_the_last(line: Line, browser: Browse
         await rosa.presses("F2")
         await rosa.hears("Disponible")
         call = await telephone.call(NUMBER)
-        await rosa.hears("Quelqu'un appelle la ligne")
-        await rosa.presses("F3")
-        await rosa.hears("En ligne")
-        await call.hears(SPOKEN_HZ, 6)
+        await picks_up(rosa, call)
         await rosa.reads("Français")
         await rosa.goes_to("textbox", "Note")
         await rosa.types("Souhaite rappeler demain.")
@@ -111,10 +116,7 @@ async def test_somebody_is_taken_from_the_queue_and_handed_on_three_together(
         call = await telephone.call(NUMBER)
         await rosa.goes_to("button", "Prendre")
         await rosa.presses("Enter")
-        await rosa.hears("Quelqu'un appelle la ligne")
-        await rosa.presses("F3")
-        await rosa.hears("En ligne")
-        await call.hears(SPOKEN_HZ, 6)
+        await picks_up(rosa, call)
         await rosa.presses("F8")
         await rosa.goes_to("combobox", "Transmettre l'appel à")
         await rosa.types("Léa")

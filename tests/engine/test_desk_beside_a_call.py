@@ -9,10 +9,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.browser_phone import AtTheDesk, chromium_speaking
+from tests.browser_phone import ROSA_HZ, AtTheDesk, chromium_speaking, rung, together
 from tests.line import NUMBER, Line
 
-ROSA_HZ = 880
 TYPED = "Attend une réponse du service de nuit."
 pytestmark = pytest.mark.timeout(150)
 
@@ -26,15 +25,10 @@ async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bro
 async def test_a_note_keeps_itself_and_is_there_again_after_a_reload(
     line: Line, browser: Browser
 ) -> None:
-    async with (
-        AtTheDesk.at(line, browser, "rosa") as rosa,
-        line.caller(hz=440) as telephone,
-    ):
-        await rosa.answers_here()
-        await expect(rosa.page.locator("#note")).to_be_hidden()
-        call = await telephone.call(NUMBER)
-        await rosa.page.get_by_role("button", name="Répondre", exact=True).click()
+    async with rung(line, browser) as (rosa, call):
         note = rosa.page.locator("#note")
+        await expect(note).to_be_hidden()
+        await rosa.answers()
         await expect(note.get_by_text("Rien d'écrit pour le moment.")).to_be_visible()
         await note.get_by_label("Note", exact=True).fill(TYPED)
         await note.get_by_label("Solitude").check()
@@ -63,13 +57,7 @@ async def test_a_note_keeps_itself_and_is_there_again_after_a_reload(
 async def test_a_note_that_cannot_be_kept_says_so_and_is_kept_later(
     line: Line, browser: Browser
 ) -> None:
-    async with (
-        AtTheDesk.at(line, browser, "rosa") as rosa,
-        line.caller(hz=440) as telephone,
-    ):
-        await rosa.answers_here()
-        call = await telephone.call(NUMBER)
-        await rosa.page.get_by_role("button", name="Répondre", exact=True).click()
+    async with together(line, browser) as (rosa, _):
         note = rosa.page.locator("#note")
         await expect(note.get_by_text("Rien d'écrit pour le moment.")).to_be_visible()
         await rosa.page.route("**/note", lambda route: route.fulfill(status=503, json={}))
@@ -77,7 +65,6 @@ async def test_a_note_that_cannot_be_kept_says_so_and_is_kept_later(
         await expect(note.get_by_text("la ligne réessaie")).to_be_visible()
         await rosa.page.unroute("**/note")
         await expect(note.get_by_text("Gardée à")).to_be_visible()
-        await call.hang_up()
 
 
 async def test_help_is_asked_with_one_button_and_a_colleague_sees_to_it(

@@ -14,11 +14,10 @@ from playwright.async_api import Browser, Route, expect
 
 from cti.calls.browsers import TURN_LASTS, turn_servers
 from cti.people.agents import Agent, Role
-from tests.browser_phone import AtTheDesk, chromium_speaking
+from tests.browser_phone import CALLER_HZ, ROSA_HZ, AtTheDesk, chromium_speaking
 from tests.line import NUMBER, Line, a_line, free_ports
 from tests.turn_client import TurnClient
 
-CALLER_HZ, ROSA_HZ = 440, 880
 ROSA = Agent("rosa", "Rosa", frozenset({Role.REGULATOR}), "rosa")
 pytestmark = pytest.mark.timeout(240)
 
@@ -104,9 +103,7 @@ async def test_who_can_be_heard_through_the_relay_alone_hears_and_is_heard(
         await rosa.page.reload()
         await rosa.answers_here()
         call = await telephone.call(NUMBER)
-        answer = rosa.page.get_by_role("button", name="Répondre", exact=True)
-        await expect(answer).to_be_visible()
-        await answer.click()
+        await rosa.answers()
         await call.hears(ROSA_HZ, 8)
         await rosa.hears(CALLER_HZ)
         assert set(await rosa.page.evaluate(WAYS)) == {"relay"}
