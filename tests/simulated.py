@@ -24,12 +24,17 @@ def told(tally: run.Tally, seed: str) -> str:
 
 
 def printed_with_other_hashes(program: str) -> tuple[str, str]:
-    """What the same Python program prints in two processes whose sets differ in order."""
+    """What the same Python program prints in two processes whose sets differ in order.
+
+    By the hashes of words, and by where in memory things lie: the system's own allocator puts them
+    elsewhere in each process.
+    """
     printed = []
     for hash_seed in ("1", "2"):
         done = subprocess.run(
             [sys.executable, "-c", program],
-            env=os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
+            env=os.environ
+            | {"PYTHONHASHSEED": hash_seed, "PYTHONMALLOC": "malloc", "PYTHONPATH": str(ROOT)},
             cwd=ROOT,
             capture_output=True,
             text=True,

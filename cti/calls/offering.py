@@ -92,7 +92,7 @@ async def find_someone(call: Call, house: House, step: LineStep) -> Found | Outc
             offers.cancel()
             withdraw_ringing(call, house, "withdrawn")
         if _found_nobody(offers) or call.sent.is_set():  # what must be heard whole still is
-            ends = {call.caller.whole_until.wait(), call.caller.gone.wait()}
+            ends = call.caller.whole_until.wait(), call.caller.gone.wait()
             await first_of({asyncio.ensure_future(end) for end in ends}, WHOLE_SECONDS_MAX)
         # Cancel before stopping, or the flow would start its next prompt.
         heard.cancel()
