@@ -39,6 +39,7 @@ LONG = "/sounds/fr/personne-disponible"  # more than ten seconds
 SHORT = "/sounds/fr/un-appel-arrive"  # about one
 PAUSE_SECONDS_MAX = 1.5  # between one person or sound and the next, while the machine is busy
 SOON_SECONDS = 0.5  # what does not wait for a playback takes milliseconds
+RESTARTS_MAX = 5
 NOBODY = {"message": "Channel not found"}
 NOT_OURS = {"message": "Channel not in Stasis application"}
 NO_CAUSE, NORMAL, NO_ANSWER, NO_SOUND, NO_ANSWER_STATUS = 0, 16, 19, 44, 480
@@ -1231,17 +1232,14 @@ async def an_engine_that_starts_again_says_so_and_until_then_speaks_of_no_call(
 ) -> None:
     async with world.listening() as ari:
         before = (await ari.asterisk.getInfo()).status
-    said: list[Any] = []
-    async with world.caller():
-        restarting = asyncio.ensure_future(world.restart())
-        began = world.now()
-        while not restarting.done() or said[-1:] != [(404, NOBODY)]:
-            assert world.now() - began < 30
-            said.append(await what_it_says(world))
-            await asyncio.sleep(0.01)
-        await restarting
-    # Its web server speaks before its telephone does; what it says is about no channel.
-    starting = [one for one in said if one not in (None, (404, NOBODY))]
+    # Its web server speaks before its telephone does; what it says is about no channel. That may
+    # last less than it takes to ask, on a busy machine: it is started until it was heard.
+    starting: list[tuple[int, Any]] = []
+    for _ in range(RESTARTS_MAX):
+        async with world.caller():
+            starting += await what_it_says_as_it_starts(world)
+        if starting:
+            break
     assert starting
     for status, answer in starting:
         assert status in (404, 503)
@@ -1253,6 +1251,19 @@ async def an_engine_that_starts_again_says_so_and_until_then_speaks_of_no_call(
         assert after.startup_time > before.startup_time
         assert await ari.channels.list() == ()
         assert await ari.bridges.list() == ()
+
+
+async def what_it_says_as_it_starts(world: World) -> list[tuple[int, Any]]:
+    """What a restarted engine says of no channel before it says that there is none."""
+    said: list[tuple[int, Any] | None] = []
+    restarting = asyncio.ensure_future(world.restart())
+    began = world.now()
+    while not restarting.done() or said[-1:] != [(404, NOBODY)]:
+        assert world.now() - began < 30
+        said.append(await what_it_says(world))
+        await asyncio.sleep(0.01)
+    await restarting
+    return [one for one in said if one not in (None, (404, NOBODY))]
 
 
 async def what_it_says(world: World) -> tuple[int, Any] | None:
