@@ -446,8 +446,9 @@ async def test_a_slow_machine_does_not_slow_the_sound_down(
         start = time.monotonic()
         await asyncio.sleep(0.5)
 
-        # 25 are due; counting the 20 ms from the end of the work would send 15 to 19
-        assert 22 <= len(theirs._sound.received.between(start, start + 0.5)) <= 27
+        # 25 are due; counting the 20 ms from the end of the work would send 15 to 19. The last
+        # may come late, on a busy machine.
+        assert 20 <= len(theirs._sound.received.between(start, start + 0.5)) <= 27
 
 
 async def test_no_packet_is_sent_before_it_is_told_when_early_sound_is_off() -> None:
